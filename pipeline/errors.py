@@ -1,0 +1,169 @@
+"""Every error Mouthpiece raises on purpose.
+
+    MouthpieceError
+    ├── UserError                      4xx: the request has to change
+    │   ├── InvalidRequest       422   a field is missing, unknown, out of range or contradicts another
+    │   │   ├── InvalidText      422   nothing to say, too much to say, or characters nobody can say
+    │   │   └── UnknownName      422   a backend, voice, language or option that does not exist here
+    │   ├── InvalidMedia         422   bytes that are not the media they should be
+    │   │   ├── InvalidAudio     422   not audio, empty, silent, too short, clipped, NaN, several speakers
+    │   │   ├── InvalidImage     422   not an image, truncated, too many pixels, too small
+    │   │   └── UnusableFace     422   no face, several faces, too small, turned away
+    │   ├── Unauthorized         401
+    │   ├── NotFound             404
+    │   ├── Conflict             409
+    │   └── TooLarge             413   an upload past the limit
+    ├── Busy                     429   the queue is full; come back after `retry_after` seconds
+    ├── Unavailable              503   a part that should answer does not (yet)
+    ├── BackendFailed            500   a model raised; names the step
+    ├── Cancelled                499   the caller went away or asked to stop
+    └── SettingsError            500   the configuration can't be used; raised before anything starts
+
+Callers look at classes and codes, never at the text of a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+
+class MouthpieceError(Exception):
+    """Root of the tree.
+
+    `message` says what was wrong and where, `code` is stable and meant for programs, `field` is the dotted
+    name of the request field at fault, `accepted` says what would have been right, `retry_after` is in
+    seconds.
+    """
+
+    status: ClassVar[int] = 500
+    default_code: ClassVar[str] = "internal_error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        field: str | None = None,
+        accepted: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.field = field
+        self.accepted = accepted
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keyword-only arguments do not survive the default pickling of exceptions, and errors cross processes.
+        return _rebuild, (type(self), self.message, self.code, self.field, self.accepted, self.retry_after)
+
+    def body(self) -> dict[str, Any]:
+        """The JSON body of the HTTP answer: `{"error": {"code", "message", ...}}`."""
+        error: dict[str, Any] = {"code": self.code, "message": self.message, "retryable": self.retryable}
+        for name in ("field", "accepted", "retry_after"):
+            value = getattr(self, name)
+            if value is not None:
+                error[name] = value
+        return {"error": error}
+
+
+def _rebuild(
+    kind: type[MouthpieceError],
+    message: str,
+    code: str,
+    field: str | None,
+    accepted: str | None,
+    retry_after: float | None,
+) -> MouthpieceError:
+    return kind(message, code=code, field=field, accepted=accepted, retry_after=retry_after)
+
+
+class UserError(MouthpieceError):
+    status = 400
+    default_code = "bad_request"
+
+
+class InvalidRequest(UserError):
+    status = 422
+    default_code = "invalid_request"
+
+
+class InvalidText(InvalidRequest):
+    default_code = "invalid_text"
+
+
+class UnknownName(InvalidRequest):
+    """A name that is not in a table. The message lists the names that are."""
+
+    default_code = "unknown_name"
+
+    @classmethod
+    def of(cls, kind: str, name: str, valid: Iterable[str], *, field: str | None = None) -> UnknownName:
+        listed = ", ".join(sorted(valid)) or "none"
+        return cls(f"There is no {kind} {name!r} here.", field=field or kind, accepted=listed)
+
+
+class InvalidMedia(UserError):
+    status = 422
+    default_code = "invalid_media"
+
+
+class InvalidAudio(InvalidMedia):
+    default_code = "invalid_audio"
+
+
+class InvalidImage(InvalidMedia):
+    default_code = "invalid_image"
+
+
+class UnusableFace(InvalidMedia):
+    default_code = "unusable_face"
+
+
+class Unauthorized(UserError):
+    status = 401
+    default_code = "unauthorized"
+
+
+class NotFound(UserError):
+    status = 404
+    default_code = "not_found"
+
+
+class Conflict(UserError):
+    status = 409
+    default_code = "conflict"
+
+
+class TooLarge(UserError):
+    status = 413
+    default_code = "too_large"
+
+
+class Busy(MouthpieceError):
+    status = 429
+    default_code = "busy"
+    retryable = True
+
+
+class Unavailable(MouthpieceError):
+    status = 503
+    default_code = "unavailable"
+    retryable = True
+
+
+class BackendFailed(MouthpieceError):
+    default_code = "backend_failed"
+    retryable = True
+
+
+class Cancelled(MouthpieceError):
+    status = 499
+    default_code = "cancelled"
+
+
+class SettingsError(MouthpieceError):
+    default_code = "invalid_settings"

@@ -1,0 +1,73 @@
+"""What the pipeline asks of a model, one small protocol per capability.
+
+A backend (`deployments/backends/...`) implements exactly one of these, synchronously and without knowing
+about Ray: it is built once per replica, then called from one thread at a time. Anything that takes long is
+an iterator, so that progress shows, memory stays flat and abandoning the iterator (`close()`) stops the
+work. Wrong input raises a `UserError`; anything else that is raised counts as the backend's failure.
+
+The same request gives the same result, bit for bit, on the same machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+from pipeline.contracts import (
+    AnimationRequest,
+    Face,
+    Frames,
+    Picture,
+    PortraitRequest,
+    Samples,
+    Speech,
+    SpeechRequest,
+    VoiceTint,
+)
+
+
+@runtime_checkable
+class VoiceModel(Protocol):
+    """Says a text. Called by the `speak` step and the speech routes."""
+
+    def voices(self) -> dict[str, tuple[str, ...]]:
+        """Built-in voice name -> BCP 47 language tags it speaks, the default voice first."""
+        ...
+
+    def speak(self, request: SpeechRequest) -> Iterator[Speech]:
+        """One `Speech` per sentence or clause, in order, all at one sample rate, pauses included.
+
+        Raises `UnknownName` for a language or voice that it does not have, listing those it has.
+        """
+        ...
+
+    def tint(self, samples: Samples, sample_rate: int) -> VoiceTint:
+        """Measures a reference clip. Raises `InvalidAudio` where there is no usable voice in it."""
+        ...
+
+
+@runtime_checkable
+class AvatarModel(Protocol):
+    """Draws a portrait. Called by the `draw` step and the image routes."""
+
+    def draw(self, request: PortraitRequest) -> Picture:
+        """(size, size, 3) uint8 RGB with exactly one face that a `FaceModel` accepts."""
+        ...
+
+
+@runtime_checkable
+class FaceModel(Protocol):
+    """Finds the one face of a picture. Called by the `locate` step, once per portrait."""
+
+    def locate(self, picture: Picture) -> Face:
+        """Raises `UnusableFace` with code no_face, several_faces, face_too_small or face_turned_away."""
+        ...
+
+
+@runtime_checkable
+class LipsyncModel(Protocol):
+    """Makes a portrait talk. Called by the `animate` step."""
+
+    def animate(self, request: AnimationRequest) -> Iterator[Frames]:
+        """Exactly `request.frame_count` frames, in order, in chunks of about half a second."""
+        ...
