@@ -1,0 +1,222 @@
+"""Which backends there are: a table. Adding one is one file, one row here and its options in the settings.
+
+Other packages add rows by an entry point in the group `mouthpiece.backends`, named `<capability>.<name>`, that
+points to the class or to a `Backend` descriptor:
+
+    [project.entry-points."mouthpiece.backends"]
+    "voice.acme" = "acme_voice:AcmeVoice"
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, get_args
+
+from deployments.backends.loading import Target, construct
+from pipeline.contracts import Capability
+from pipeline.errors import SettingsError, UnknownName
+from pipeline.settings import Settings
+
+GROUP = "mouthpiece.backends"
+CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One model behind one capability. Everything a caller may want to know before it is loaded."""
+
+    capability: Capability
+    name: str
+    """Lower case; unique among all backends, since `options` are kept by it."""
+    target: str
+    """`module:Class`, imported when used."""
+    description: str = ""
+    install: str = ""
+    """What to install where an import fails: a command, or empty where the base install has it."""
+    licence: str = "unknown"
+    """Licence of the model and its data, as far as it binds who uses the results."""
+    commercial_use: bool = False
+    """Whether that licence lets the results be sold."""
+    languages: tuple[str, ...] = ()
+    """BCP 47 tags of a voice; empty where it is not bound to a language or knows too many to list."""
+    needs_gpu: bool = False
+    vram_gigabytes: float = 0.0
+    """Card memory it declares to need, in 2**30 bytes; what is measured counts where it is more."""
+    provider: str = "mouthpiece"
+    """The package that it comes from."""
+
+    @property
+    def deployment(self) -> str:
+        """Name of its Ray Serve deployment."""
+        return f"{self.capability}-{self.name}"
+
+
+BACKENDS: tuple[Backend, ...] = (
+    Backend(
+        capability="voice",
+        name="espeak",
+        target="deployments.backends.voice.espeak:Espeak",
+        description="eSpeak NG formant voice, in process, with phoneme times",
+        install="pip install espeakng-loader",
+        licence="GPL-3.0-or-later program; what it says is free",
+        commercial_use=True,
+    ),
+    Backend(
+        capability="voice",
+        name="flite",
+        target="deployments.backends.voice.flite:Flite",
+        description="CMU Flite unit-selection voice; far easier to understand than eSpeak",
+        install="apt-get install flite",
+        licence="CMU Flite licence (BSD style)",
+        commercial_use=True,
+        languages=("en", "en-us"),
+    ),
+    Backend(
+        capability="avatar",
+        name="procedural",
+        target="deployments.backends.avatar.procedural:Procedural",
+        description="A portrait drawn by rules from a prompt and a seed",
+        licence="Apache-2.0",
+        commercial_use=True,
+    ),
+    Backend(
+        capability="face",
+        name="mediapipe",
+        target="deployments.backends.face.mediapipe:MediapipeFace",
+        description="MediaPipe face mesh: 478 landmarks, pose and quality",
+        install="pip install mediapipe==0.10.21",
+        licence="Apache-2.0",
+        commercial_use=True,
+    ),
+    Backend(
+        capability="lipsync",
+        name="meshwarp",
+        target="deployments.backends.lipsync.meshwarp.backend:Meshwarp",
+        description="Warps the photo's own mouth by visemes; no network, real time on a CPU",
+        licence="Apache-2.0",
+        commercial_use=True,
+    ),
+)
+
+
+def table() -> Mapping[str, Backend | EntryPoint]:
+    """Every backend by name: rows above, and the entry points of installed packages, not yet imported.
+
+    Raises `SettingsError` where two claim one name, or an entry point's name is malformed.
+    """
+    return _table(tuple(sys.path))
+
+
+def find(capability: Capability, name: str) -> Backend:
+    """The backend, its package imported if it is another's. Raises `UnknownName` listing the capability's."""
+    rows = table()
+    row = rows.get(name)
+    if row is None or _capability(row) != capability:
+        names = [known for known, other in rows.items() if _capability(other) == capability]
+        raise UnknownName.of(f"{capability} backend", name, names, field=f"{capability}.backends")
+    return row if isinstance(row, Backend) else _descriptor(row)
+
+
+def load(backend: Backend, options: Mapping[str, Any] | None = None) -> Any:
+    """The model itself, built with these options: an object of the capability's protocol in `pipeline.models`.
+
+    Raises `SettingsError` for what `deployments.backends.loading` refuses, and what the constructor raises.
+    """
+    return construct(_target(backend), options or {})
+
+
+def enabled(settings: Settings) -> dict[Capability, tuple[Backend, ...]]:
+    """The configured backends of each capability, the default first, every name and option checked.
+
+    Imports their classes but builds none. Raises `SettingsError` naming the key, and what is accepted.
+    """
+    found: dict[Capability, tuple[Backend, ...]] = {}
+    rows = table()
+    for name in settings.options:
+        if name not in rows:
+            raise SettingsError(
+                f"options.{name}: there is no backend {name!r} here.",
+                code="unknown_name",
+                field=f"options.{name}",
+                accepted=", ".join(sorted(rows)),
+            )
+    for capability in CAPABILITIES:
+        try:
+            backends = tuple(find(capability, name) for name in settings.backends(capability))
+        except UnknownName as error:
+            raise SettingsError(
+                f"{capability}.backends: {error.message}", code=error.code, field=error.field, accepted=error.accepted
+            ) from None
+        for backend in backends:
+            _target(backend).check(settings.options.get(backend.name, {}))
+        found[capability] = backends
+    return found
+
+
+def _target(backend: Backend) -> Target:
+    return Target(backend.capability, backend.name, backend.target, backend.install)
+
+
+def _capability(row: Backend | EntryPoint) -> str:
+    return row.capability if isinstance(row, Backend) else row.name.partition(".")[0]
+
+
+@lru_cache(maxsize=4)
+def _table(_path: tuple[str, ...]) -> Mapping[str, Backend | EntryPoint]:
+    # Reading the entry points looks at every installed package, so it is done once for each sys.path.
+    rows: dict[str, Backend | EntryPoint] = {}
+    for name, row in _rows():
+        if name in rows:
+            raise SettingsError(
+                f"Two backends are called {name!r}: one of {_provider(rows[name])} and one of {_provider(row)}.",
+                code="duplicate_backend",
+                field=name,
+                accepted="one of the two packages installed",
+            )
+        rows[name] = row
+    return rows
+
+
+def _rows() -> Iterator[tuple[str, Backend | EntryPoint]]:
+    for backend in BACKENDS:
+        yield backend.name, backend
+    for entry in entry_points(group=GROUP):
+        capability, _, name = entry.name.partition(".")
+        if capability not in CAPABILITIES or not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+            raise SettingsError(
+                f"The entry point {entry.name!r} of {_provider(entry)} does not name a backend.",
+                code="invalid_backend",
+                field=entry.name,
+                accepted=f"<capability>.<name>, the capability one of {', '.join(CAPABILITIES)}",
+            )
+        yield name, entry
+
+
+def _provider(row: Backend | EntryPoint) -> str:
+    if isinstance(row, Backend):
+        return row.provider
+    return row.dist.name if row.dist else row.value
+
+
+def _descriptor(entry: EntryPoint) -> Backend:
+    """The row that an entry point stands for: the descriptor it points to, or one around the class."""
+    capability = next(known for known in CAPABILITIES if known == _capability(entry))
+    name = entry.name.partition(".")[2]
+    path = f"{entry.module}:{entry.attr}"
+    loaded = Target(capability, name, path, "").attribute()
+    if not isinstance(loaded, Backend):
+        return Backend(capability, name, path, provider=_provider(entry))
+    if (loaded.capability, loaded.name) != (capability, name):
+        raise SettingsError(
+            f"The entry point {entry.name!r} of {_provider(entry)} points to the backend "
+            f"{loaded.capability}.{loaded.name}.",
+            code="invalid_backend",
+            field=entry.name,
+            accepted="the same capability and name in both",
+        )
+    return replace(loaded, provider=_provider(entry))

@@ -1,0 +1,187 @@
+"""The one settings object: frozen, typed, unknown keys refused.
+
+`pipeline.cascade.resolve` makes it, from the profile's defaults, the user's YAML, the environment and flags.
+Whoever needs a setting is handed it; nothing else reads the environment.
+Units are in the names: megabytes are 2**20 bytes, gigabytes 2**30.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationInfo,
+    field_validator,
+)
+
+from pipeline.contracts import Capability, Rate, Size
+
+Profile = Literal["high", "standard", "small", "cpu"]
+
+X264Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
+
+BackendName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
+
+
+def _absolute(path: Path) -> Path:
+    # A relative folder would mean another place in every process of the cluster.
+    if not path.is_absolute() and path.parts[:1] != ("~",):
+        raise ValueError("must be an absolute path, or start with ~/")
+    return path
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) != len(names):
+        raise ValueError("must not name a backend twice")
+    return names
+
+
+def _whole(low: int, high: int | None = None) -> Any:
+    """A whole number from `low` to `high`; text and booleans are not numbers here."""
+    return Field(strict=True, ge=low, le=high)
+
+
+Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=False)]
+Folder = Annotated[Path, AfterValidator(_absolute)]
+BackendNames = Annotated[tuple[BackendName, ...], Field(min_length=1), AfterValidator(_distinct)]
+Options = Annotated[dict[str, JsonValue], BeforeValidator(lambda value: {} if value is None else value)]
+
+
+class Section(BaseModel):
+    """Base of every section: immutable, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Server(Section):
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """Address that HTTP listens on. There is no login yet: keep it on loopback unless something guards it."""
+    port: Port = 8000
+    """Port that HTTP listens on."""
+    upload_megabytes: Count = 64
+    """Largest request body; what exceeds it is refused while it arrives."""
+    request_seconds: Seconds = 900
+    """Longest an HTTP request may take before it is given up."""
+
+
+class RayCluster(Section):
+    dashboard_port: Port = 8265
+    """Port of the Ray dashboard of a cluster that `mouthpiece serve` starts."""
+    object_store_megabytes: Annotated[int, _whole(80, 1_048_576)] = 512
+    """Shared memory for sound and frames on their way between deployments. Ray wants at least 80."""
+
+
+class Storage(Section):
+    folder: Folder = Path("~/.local/share/mouthpiece")
+    """Where voices, avatars, jobs and finished videos are kept. Absolute, or from ~; honours XDG_DATA_HOME."""
+
+
+class Limits(Section):
+    text_characters: Annotated[int, _whole(1, 1_000_000)] = 50_000
+    """Longest text in one request."""
+    clip_seconds_min: Annotated[float, Field(strict=True, ge=0.5, le=60)] = 3.0
+    """Shortest reference clip of a voice."""
+    clip_seconds_max: Seconds = 300.0
+    """Longest reference clip of a voice."""
+    audio_seconds: Seconds = 3600.0
+    """Longest recording that can be lip-synced to."""
+    image_pixels: Annotated[int, _whole(4096, 10**9)] = 64_000_000
+    """Most pixels of an uploaded picture, read from its header before it is decoded."""
+    video_seconds: Seconds = 3600.0
+    """Longest video made by one request."""
+    queued_videos: Count = 100
+    """Videos that may wait; a request past it is told to come back (429)."""
+    concurrent_videos: Annotated[int, _whole(1, 1000)] = 1
+    """Videos made at the same time."""
+
+    @field_validator("clip_seconds_max")
+    @classmethod
+    def _ordered(cls, longest: float, info: ValidationInfo) -> float:
+        if longest < (shortest := info.data.get("clip_seconds_min", 0.0)):
+            raise ValueError(f"must not be below clip_seconds_min, {shortest}")
+        return longest
+
+
+class Voice(Section):
+    backends: BackendNames = ("espeak",)
+    """Enabled voice backends; the first is the default, a request may name another."""
+
+
+class AvatarDrawing(Section):
+    backends: BackendNames = ("procedural",)
+    """Enabled portrait backends; the first is the default, a request may name another."""
+
+
+class FaceFinding(Section):
+    backends: BackendNames = ("mediapipe",)
+    """Enabled face backends; the first is the default, a request may name another."""
+
+
+class Lipsync(Section):
+    backends: BackendNames = ("meshwarp",)
+    """Enabled lip-sync backends; the first is the default, a request may name another."""
+
+
+class Video(Section):
+    size: Annotated[Size, Field(strict=True)] = 512
+    """Side of the square video in pixels, even, where the request names none."""
+    fps: Annotated[Rate, Field(strict=True, allow_inf_nan=False)] = 25.0
+    """Frames a second, where the request names none."""
+    preset: X264Preset = "veryfast"
+    """x264's trade of time for size."""
+    crf: Annotated[int, _whole(0, 51)] = 20
+    """x264's quality: 0 is lossless, 18 looks it, 51 is worst."""
+
+
+class Gpu(Section):
+    budget_gigabytes: Annotated[float, Field(strict=True, gt=0, le=10_000, allow_inf_nan=False)] | None = None
+    """Memory of each card that models may take together; null is all of it. Means nothing without a card."""
+    margin_megabytes: Annotated[int, _whole(0, 1_048_576)] = 512
+    """Part of the budget that stays free, on top of what each model declares or was measured to take."""
+
+
+class Generation(Section):
+    batch: Annotated[int, _whole(1, 256)] = 1
+    """Pictures or frames that a diffusion or lip-sync network works on at once."""
+    steps: Annotated[int, _whole(1, 1000)] = 25
+    """Denoising steps of a diffusion model, where the request names none."""
+    image_size: Annotated[Size, Field(strict=True)] = 512
+    """Side in pixels of a portrait drawn by a diffusion model, where the request names none."""
+
+
+class Settings(Section):
+    profile: Literal["auto", "high", "standard", "small", "cpu"] = "auto"
+    """Hardware profile that the defaults below come from: high, standard, small, cpu; auto looks at the card."""
+    server: Server = Server()
+    ray: RayCluster = RayCluster()
+    storage: Storage = Storage()
+    limits: Limits = Limits()
+    voice: Voice = Voice()
+    avatar: AvatarDrawing = AvatarDrawing()
+    face: FaceFinding = FaceFinding()
+    lipsync: Lipsync = Lipsync()
+    video: Video = Video()
+    gpu: Gpu = Gpu()
+    generation: Generation = Generation()
+    options: dict[BackendName, Options] = {}
+    """One section per backend, by its name: the keyword arguments of its constructor, checked against them."""
+    resolved: Annotated[bool, Field(strict=True)] = False
+    """True once the cascade has run: the settings are then taken as they are. Written by Mouthpiece, not by you."""
+
+    def backends(self, capability: Capability) -> tuple[str, ...]:
+        """Enabled backends of a capability, the default first."""
+        section: Voice | AvatarDrawing | FaceFinding | Lipsync = getattr(self, capability)
+        return section.backends
+
+    def args(self) -> dict[str, Any]:
+        """Plain values, fit for JSON and YAML, that `Settings.model_validate` turns back into an equal object."""
+        return self.model_dump(mode="json")
