@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,6 +174,25 @@ class Frames:
     planes: NDArray[np.uint8]
 
 
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How frames become a file. `preset` and `crf` are x264's and count for mp4 only."""
+
+    format: VideoFormat = "mp4"
+    preset: str = "veryfast"
+    crf: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A piece of news from a film being made: frames encoded so far, then the file itself in pieces."""
+
+    frames: int
+    data: bytes = b""
+    timings: dict[str, float] | None = None
+    """Wall seconds by stage, in the last piece only."""
+
+
 # --- what a client sends -------------------------------------------------------------------------------
 
 Size = Annotated[int, Field(ge=128, le=1536, multiple_of=2, description="Side of the square picture, pixels; even.")]
@@ -316,3 +335,47 @@ class Avatar(Contract):
     roll: float
     quality: float
     source: Literal["photo", "prompt"]
+
+
+class VoiceList(Contract):
+    """Voices a request may name: profiles, and each backend's own with the languages they speak."""
+
+    profiles: tuple[VoiceProfile, ...]
+    builtin: dict[str, dict[str, tuple[str, ...]]]
+    """Voice backend -> built-in voice -> BCP 47 tags, the default voice first."""
+
+
+class Gpu(Contract):
+    """One card, as its driver reports it."""
+
+    index: int
+    name: str
+    total_gigabytes: float
+    used_gigabytes: float | None
+
+
+class DeploymentStatus(Contract):
+    """One part of the application, as Ray Serve sees it."""
+
+    name: str
+    """`<capability>-<backend>`, `ingress` or `coordinator`."""
+    status: str
+    """Ray Serve's word: HEALTHY, UPDATING, UNHEALTHY ..."""
+    replicas: dict[str, int]
+    """Replicas by state: RUNNING, STARTING ..."""
+    reserved_gigabytes: float
+    """Memory of a card that each replica reserves."""
+    message: str = ""
+
+
+class Status(Contract):
+    """What runs, on what, with which settings."""
+
+    version: str
+    runtime: Literal["cluster", "process"]
+    profile: str
+    gpus: tuple[Gpu, ...]
+    deployments: tuple[DeploymentStatus, ...]
+    videos: dict[str, int]
+    """Video jobs by state."""
+    settings: dict[str, Any]

@@ -10,12 +10,15 @@ The same request gives the same result, bit for bit, on the same machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Protocol, runtime_checkable
 
 from pipeline.contracts import (
     AnimationRequest,
+    Capability,
+    Encoding,
     Face,
+    Film,
     Frames,
     Picture,
     PortraitRequest,
@@ -70,4 +73,36 @@ class LipsyncModel(Protocol):
 
     def animate(self, request: AnimationRequest) -> Iterator[Frames]:
         """Exactly `request.frame_count` frames, in order, in chunks of about half a second."""
+        ...
+
+
+class Models(Protocol):
+    """Every model there is, wherever it runs. The steps call it; a deployment handle stands behind it.
+
+    `backend` is a name that `choose` returned. Errors are those of the model called.
+    """
+
+    def choose(self, capability: Capability, name: str | None) -> str:
+        """The backend that a request means: `name` if it is enabled, the configured default for None.
+
+        Raises `UnknownName`, listing the enabled ones.
+        """
+        ...
+
+    def enabled(self, capability: Capability) -> tuple[str, ...]:
+        """Backend names, the default first."""
+        ...
+
+    async def voices(self, backend: str) -> dict[str, tuple[str, ...]]: ...
+
+    def speak(self, backend: str, request: SpeechRequest) -> AsyncIterator[Speech]: ...
+
+    async def tint(self, backend: str, samples: Samples, sample_rate: int) -> VoiceTint: ...
+
+    async def draw(self, backend: str, request: PortraitRequest) -> Picture: ...
+
+    async def locate(self, backend: str, picture: Picture) -> Face: ...
+
+    def film(self, backend: str, request: AnimationRequest, encoding: Encoding) -> AsyncIterator[Film]:
+        """Animates and encodes where the frames are made, so that only the small file travels."""
         ...

@@ -1,0 +1,96 @@
+"""Builds the application: the only place that binds deployments together.
+
+`serve_config.yaml` names `deployments.app:build`; its `args` are the settings.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from ray import serve
+from ray.serve import Application
+
+from deployments.backends import registry
+from deployments.coordinator import Coordinator
+from deployments.model import Model
+from deployments.placement import gpus
+from pipeline import cascade
+from pipeline.contracts import Capability
+from pipeline.settings import Settings
+
+NAME: Final = "mouthpiece"
+
+PROMPT: Final = {
+    "min_replicas": 0,
+    "max_replicas": 1,
+    "upscale_delay_s": 0,
+    "downscale_delay_s": 900,
+    "look_back_period_s": 0.5,
+    "metrics_interval_s": 0.1,
+}
+"""A model that is started by its first request and kept for a quarter of an hour after its last."""
+
+CPUS: Final = 0.1
+"""Ray's bookkeeping of a deployment on a CPU: small, so that a laptop's two cores hold all of them; the
+operating system shares out the cores."""
+
+
+def build(args: dict[str, Any]) -> Application:
+    """The whole application: ingress over coordinator over one deployment per enabled backend.
+
+    `args` are the settings as the YAML gives them, or already resolved. Raises `SettingsError` naming the key.
+    """
+    settings = resolve(args)
+    from deployments.ingress.ingress import Ingress
+
+    coordinator = assemble(settings, runtime="cluster", videos=settings.storage.folder.expanduser() / "videos")
+    return (
+        serve.deployment(Ingress)
+        .options(name="ingress", ray_actor_options={"num_cpus": CPUS}, max_ongoing_requests=200)
+        .bind(coordinator, settings)
+    )
+
+
+def resolve(args: dict[str, Any]) -> Settings:
+    """The cascade, with what this machine has."""
+    return cascade.resolve(args, os.environ, vram_gigabytes=gpus.vram_gigabytes())
+
+
+def assemble(settings: Settings, *, runtime: str, videos: Path) -> Application:
+    """The application without its HTTP door: what runs in process, and what `build` puts the ingress before."""
+    handles: dict[Capability, dict[str, Application]] = {}
+    for capability in get_args(Capability):
+        handles[capability] = {name: _model(capability, name, settings) for name in settings.backends(capability)}
+    return (
+        serve.deployment(Coordinator)
+        .options(
+            name="coordinator",
+            num_replicas=1,
+            ray_actor_options={"num_cpus": CPUS},
+            max_ongoing_requests=1000,
+            health_check_period_s=10,
+        )
+        .bind(settings, videos, handles, runtime)
+    )
+
+
+def _model(capability: Capability, name: str, settings: Settings) -> Application:
+    backend = registry.find(capability, name)
+    options = settings.options.get(name, {})
+    registry.check(backend, options)
+    deployment = serve.deployment(Model).options(
+        name=f"{capability}-{name}",
+        ray_actor_options={"num_cpus": CPUS},
+        max_ongoing_requests=16,
+        max_queued_requests=settings.limits.queued_videos,
+        graceful_shutdown_wait_loop_s=0.1,
+    )
+    # The default backends of the main job stand ready; the others are started by the first request for them.
+    first = settings.backends(capability)[0] == name
+    if first and capability != "avatar":
+        deployment = deployment.options(num_replicas=1)
+    else:
+        deployment = deployment.options(num_replicas=None, autoscaling_config=PROMPT)
+    return deployment.bind(capability, name, options)

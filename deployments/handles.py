@@ -1,0 +1,108 @@
+"""The models as the pipeline sees them: one deployment handle behind each backend."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+from ray.serve.handle import DeploymentHandle
+
+from deployments.model import Spent
+from pipeline import timings
+from pipeline.contracts import (
+    AnimationRequest,
+    Capability,
+    Encoding,
+    Face,
+    Film,
+    Picture,
+    PortraitRequest,
+    Samples,
+    Speech,
+    SpeechRequest,
+    VoiceTint,
+)
+from pipeline.errors import Busy, MouthpieceError, Unavailable, UnknownName
+
+
+class HandleModels:
+    """Implements `pipeline.models.Models` over Ray Serve deployment handles.
+
+    `handles` maps each capability to its enabled backends, the default first.
+    """
+
+    def __init__(self, handles: Mapping[Capability, Mapping[str, DeploymentHandle]]) -> None:
+        self._handles = handles
+
+    def choose(self, capability: Capability, name: str | None) -> str:
+        enabled = self._handles[capability]
+        if name is None:
+            return next(iter(enabled))
+        if name not in enabled:
+            raise UnknownName.of(f"{capability} backend", name, enabled, field=f"backends.{capability}")
+        return name
+
+    def enabled(self, capability: Capability) -> tuple[str, ...]:
+        return tuple(self._handles[capability])
+
+    async def voices(self, backend: str) -> dict[str, tuple[str, ...]]:
+        return await self._call("voice", backend, "voices")
+
+    def speak(self, backend: str, request: SpeechRequest) -> AsyncIterator[Speech]:
+        return self._stream("voice", backend, "stream", "speak", request)
+
+    async def tint(self, backend: str, samples: Samples, sample_rate: int) -> VoiceTint:
+        return await self._call("voice", backend, "tint", samples, sample_rate)
+
+    async def draw(self, backend: str, request: PortraitRequest) -> Picture:
+        return await self._call("avatar", backend, "draw", request)
+
+    async def locate(self, backend: str, picture: Picture) -> Face:
+        return await self._call("face", backend, "locate", picture)
+
+    def film(self, backend: str, request: AnimationRequest, encoding: Encoding) -> AsyncIterator[Film]:
+        return self._stream("lipsync", backend, "film", request, encoding)
+
+    async def _call(self, capability: Capability, backend: str, *arguments: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            result, spent = await self._handles[capability][backend].call.remote(*arguments)
+        except Exception as error:
+            raise translated(error, f"{capability}-{backend}") from error
+        _transported(started, spent)
+        return result
+
+    async def _stream(self, capability: Capability, backend: str, method: str, *arguments: Any) -> AsyncIterator[Any]:
+        started = time.perf_counter()
+        response = self._handles[capability][backend].options(method_name=method, stream=True).remote(*arguments)
+        try:
+            async for item in response:
+                if isinstance(item, Spent):
+                    _transported(started, item)
+                else:
+                    yield item
+        except Exception as error:
+            raise translated(error, f"{capability}-{backend}") from error
+        finally:
+            response.cancel()
+
+
+def _transported(started: float, spent: Spent) -> None:
+    """Books what the call took beyond the replica's own time: routing, serialisation, hand-over."""
+    ledger = timings.current.get()
+    if ledger is not None:
+        ledger.add("transport", time.perf_counter() - started - spent.seconds)
+
+
+def translated(error: Exception, deployment: str) -> Exception:
+    """Ray wraps what a replica raised; the pipeline wants the thing itself."""
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, MouthpieceError):
+        return cause
+    if isinstance(error, BackPressureError):
+        return Busy(f"{deployment} has more requests waiting than it takes.", retry_after=1)
+    if isinstance(error, DeploymentUnavailableError):
+        return Unavailable(f"{deployment} can't be reached.", retry_after=5)
+    return error

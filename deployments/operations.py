@@ -1,0 +1,126 @@
+"""The coordinator's operations as a caller in another process has them: typed, with our own errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from ray.serve.handle import DeploymentHandle
+
+from deployments.handles import translated
+from pipeline.contracts import (
+    AudioFormat,
+    Avatar,
+    Capability,
+    DrawRequest,
+    SpeakRequest,
+    Status,
+    VideoJob,
+    VideoRequest,
+    VoiceList,
+    VoiceProfile,
+)
+
+
+class Operations:
+    """Forwards each operation to the coordinator behind `handle`; see `Coordinator` for what each one does."""
+
+    def __init__(self, handle: DeploymentHandle) -> None:
+        self._handle = handle
+
+    async def _call(self, method: str, *arguments: Any) -> Any:
+        try:
+            return await self._handle.options(method_name=method).remote(*arguments)
+        except Exception as error:
+            raise translated(error, "coordinator") from None
+
+    async def _stream(self, method: str, *arguments: Any) -> AsyncIterator[Any]:
+        response = self._handle.options(method_name=method, stream=True).remote(*arguments)
+        try:
+            async for item in response:
+                yield item
+        except Exception as error:
+            raise translated(error, "coordinator") from None
+        finally:
+            response.cancel()
+
+    async def create_video(self, request: VideoRequest) -> VideoJob:
+        return await self._call("create_video", request)
+
+    async def video(self, job_id: str) -> VideoJob:
+        return await self._call("video", job_id)
+
+    async def videos(self, limit: int = 20, after: str | None = None) -> list[VideoJob]:
+        return await self._call("videos", limit, after)
+
+    async def wait_video(self, job_id: str, seconds: float) -> VideoJob:
+        return await self._call("wait_video", job_id, seconds)
+
+    def watch_video(self, job_id: str) -> AsyncIterator[VideoJob]:
+        return self._stream("watch_video", job_id)
+
+    async def cancel_video(self, job_id: str) -> VideoJob:
+        return await self._call("cancel_video", job_id)
+
+    async def delete_video(self, job_id: str) -> None:
+        await self._call("delete_video", job_id)
+
+    def video_content(self, job_id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        return self._stream("video_content", job_id, start, end)
+
+    def speak(self, request: SpeakRequest) -> AsyncIterator[bytes]:
+        return self._stream("speak", request)
+
+    async def draw(self, request: DrawRequest) -> bytes:
+        return await self._call("draw", request)
+
+    async def create_voice(self, name: str, clip: bytes) -> VoiceProfile:
+        return await self._call("create_voice", name, clip)
+
+    async def voices(self) -> VoiceList:
+        return await self._call("voices")
+
+    async def voice(self, voice: str) -> VoiceProfile:
+        return await self._call("voice", voice)
+
+    def preview_voice(
+        self, voice: str, text: str | None = None, language: str = "en", format: AudioFormat = "wav"
+    ) -> AsyncIterator[bytes]:
+        return self._stream("preview_voice", voice, text, language, format)
+
+    async def rename_voice(self, voice: str, name: str) -> VoiceProfile:
+        return await self._call("rename_voice", voice, name)
+
+    async def delete_voice(self, voice: str) -> None:
+        await self._call("delete_voice", voice)
+
+    async def create_avatar(
+        self,
+        name: str,
+        portrait: bytes | None = None,
+        prompt: str | None = None,
+        size: int | None = None,
+        seed: int = 0,
+    ) -> Avatar:
+        return await self._call("create_avatar", name, portrait, prompt, size, seed)
+
+    async def avatars(self) -> list[Avatar]:
+        return await self._call("avatars")
+
+    async def avatar(self, avatar: str) -> Avatar:
+        return await self._call("avatar", avatar)
+
+    async def avatar_png(self, avatar: str) -> bytes:
+        return await self._call("avatar_png", avatar)
+
+    async def rename_avatar(self, avatar: str, name: str) -> Avatar:
+        return await self._call("rename_avatar", avatar, name)
+
+    async def delete_avatar(self, avatar: str) -> None:
+        await self._call("delete_avatar", avatar)
+
+    async def models(self) -> dict[Capability, tuple[str, ...]]:
+        return await self._call("models")
+
+    async def status(self) -> Status:
+        return await self._call("status")

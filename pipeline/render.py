@@ -1,0 +1,213 @@
+"""One talking video, from request to file: the order of the steps."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import timings
+from pipeline.contracts import (
+    AnimationRequest,
+    Encoding,
+    PortraitRequest,
+    Speech,
+    VideoFacts,
+    VideoRequest,
+)
+from pipeline.errors import InvalidRequest, TooLarge
+from pipeline.media.audio import check_speech, decode_audio
+from pipeline.models import Models
+from pipeline.settings import Settings
+from pipeline.steps.locate import Locator, Portrait
+from pipeline.steps.speak import Speaker, Spoken
+from pipeline.storage.avatars import AvatarStore
+from pipeline.text import normalise
+
+Report = Callable[[str, float], None]
+"""Told the stage and the progress in percent, which never goes back."""
+
+PREPARED = 10.0
+"""Percent shown when speech and portrait are ready; the frames make the rest."""
+
+
+class Renderer:
+    """Renders videos with the models and stores it is given."""
+
+    def __init__(
+        self, models: Models, settings: Settings, speaker: Speaker, locator: Locator, avatars: AvatarStore
+    ) -> None:
+        self._models = models
+        self._settings = settings
+        self._speaker = speaker
+        self._locator = locator
+        self._avatars = avatars
+
+    async def admit(self, request: VideoRequest) -> None:
+        """Everything about a request that can be refused, before it is accepted. Raises `UserError`."""
+        _one_of(request, "text", "audio", required=True)
+        _one_of(request, "portrait", "avatar", "prompt", required=False)
+        self._models.choose("lipsync", request.backends.lipsync)
+        self._models.choose("face", request.backends.face)
+        if request.text is not None:
+            normalise(request.text, limit=self._settings.limits.text_characters)
+            await self._spoken(request)
+        else:
+            await asyncio.to_thread(self._recording, request)
+        if request.portrait is not None:
+            await self._locator.photo(request.portrait, request.backends.face)
+        elif request.avatar is not None:
+            self._avatars.get(request.avatar)
+        else:
+            self._models.choose("avatar", request.backends.avatar)
+
+    async def render(self, request: VideoRequest, target: Path, report: Report) -> VideoFacts:
+        """Writes the video to `target`. Cancelling the task stops the models and leaves no file.
+
+        Raises `UserError` for a request that `admit` would have refused, `BackendFailed` where a model failed.
+        """
+        ledger = timings.Timings()
+        timings.current.set(ledger)
+        report("speaking", 0.0)
+        try:
+            async with asyncio.TaskGroup() as group:
+                speech_task = group.create_task(self._speech(request, ledger))
+                portrait_task = group.create_task(self._portrait(request, ledger))
+        except ExceptionGroup as failures:
+            # One of the two failed and the other was cancelled: the one is the answer.
+            raise failures.exceptions[0] from None
+        speech, portrait = speech_task.result(), portrait_task.result()
+        if speech.seconds > self._settings.limits.video_seconds:
+            raise TooLarge(
+                f"The speech lasts {speech.seconds:.0f} s.",
+                code="video_too_long",
+                field="text",
+                accepted=f"at most {self._settings.limits.video_seconds:.0f} s",
+            )
+        animation = AnimationRequest(
+            portrait=portrait.picture,
+            face=portrait.face,
+            speech=speech,
+            size=request.size or self._settings.video.size,
+            fps=frame_rate(request.fps or self._settings.video.fps),
+            seed=request.seed,
+            head_motion=request.head_motion,
+            blink=request.blink,
+        )
+        lipsync = self._models.choose("lipsync", request.backends.lipsync)
+        encoding = Encoding(request.format, self._settings.video.preset, self._settings.video.crf)
+        digest, size = await self._film(lipsync, animation, encoding, target, report, ledger)
+        report("done", 100.0)
+        return VideoFacts(
+            seconds=animation.frame_count / float(animation.fps),
+            frames=animation.frame_count,
+            fps=float(animation.fps),
+            size=animation.size,
+            format=request.format,
+            bytes=size,
+            sha256=digest,
+            timings=ledger.seconds(),
+            backends=self._used(request) | {"lipsync": lipsync},
+        )
+
+    async def _film(
+        self,
+        backend: str,
+        animation: AnimationRequest,
+        encoding: Encoding,
+        target: Path,
+        report: Report,
+        ledger: timings.Timings,
+    ) -> tuple[str, int]:
+        report("animating", PREPARED)
+        digest, size = hashlib.sha256(), 0
+        partial = target.with_name(target.name + ".part")
+        try:
+            with ledger.measure("film"), partial.open("wb") as file:
+                async for piece in self._models.film(backend, animation, encoding):
+                    file.write(piece.data)
+                    digest.update(piece.data)
+                    size += len(piece.data)
+                    report("animating", PREPARED + (99 - PREPARED) * piece.frames / animation.frame_count)
+                    for stage, seconds in (piece.timings or {}).items():
+                        ledger.add(stage, seconds)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+        return digest.hexdigest(), size
+
+    async def _speech(self, request: VideoRequest, ledger: timings.Timings) -> Speech:
+        with ledger.measure("speak"):
+            if request.text is None:
+                return await asyncio.to_thread(self._recording, request)
+            text = normalise(request.text, limit=self._settings.limits.text_characters)
+            spoken = await self._spoken(request)
+            stream = self._speaker.speak(spoken, text, request.language, request.speed, request.pitch)
+            return Speech.join([part async for part in stream])
+
+    async def _spoken(self, request: VideoRequest) -> Spoken:
+        return await self._speaker.resolve(
+            backend=request.backends.voice,
+            voice=request.voice,
+            clip=request.voice_clip,
+            language=request.language,
+        )
+
+    def _recording(self, request: VideoRequest) -> Speech:
+        if request.voice is not None or request.voice_clip is not None:
+            raise InvalidRequest(
+                "A recording is lip-synced as it is; a voice speaks a text.",
+                field="voice",
+                accepted="text with a voice, or audio alone",
+            )
+        data = request.audio or b""
+        samples, rate = decode_audio(data, field="audio", max_seconds=self._settings.limits.audio_seconds)
+        check_speech(samples, rate, "audio")
+        return Speech(np.asarray(samples, np.float32), rate, None, request.language)
+
+    async def _portrait(self, request: VideoRequest, ledger: timings.Timings) -> Portrait:
+        if request.portrait is not None:
+            with ledger.measure("locate"):
+                return await self._locator.photo(request.portrait, request.backends.face)
+        if request.avatar is not None:
+            avatar = self._avatars.get(request.avatar)
+            return Portrait(self._avatars.picture(avatar.id), self._avatars.face(avatar.id))
+        with ledger.measure("draw"):
+            backend = self._models.choose("avatar", request.backends.avatar)
+            size = request.size or self._settings.video.size
+            picture = await self._models.draw(backend, PortraitRequest(request.prompt or "", size, request.seed))
+        with ledger.measure("locate"):
+            return await self._locator.picture(picture, request.backends.face)
+
+    def _used(self, request: VideoRequest) -> dict[str, str]:
+        used: dict[str, str] = {}
+        if request.text is not None:
+            used["voice"] = self._models.choose("voice", request.backends.voice)
+        if request.avatar is None:
+            used["face"] = self._models.choose("face", request.backends.face)
+            if request.portrait is None:
+                used["avatar"] = self._models.choose("avatar", request.backends.avatar)
+        return used
+
+
+def frame_rate(rate: float) -> Fraction:
+    """The exact rate that a decimal one means: 29.97 is 30000/1001, 25 is 25."""
+    for whole in (24, 30, 48, 60):
+        if abs(rate - whole * 1000 / 1001) < 0.005:
+            return Fraction(whole * 1000, 1001)
+    return Fraction(rate).limit_denominator(1001)
+
+
+def _one_of(request: VideoRequest, *fields: str, required: bool) -> None:
+    given = [field for field in fields if getattr(request, field) is not None]
+    listed = " or ".join(fields)
+    if len(given) > 1:
+        raise InvalidRequest(
+            f"{' and '.join(given)} are given at once.", code="two_sources", field=given[1], accepted=f"one of {listed}"
+        )
+    if required and not given:
+        raise InvalidRequest(f"There is no {listed}.", code="missing_field", field=fields[0], accepted=f"one of {listed}")
