@@ -23,6 +23,9 @@ from pydantic import (
 
 from pipeline.contracts import Capability, Rate, Size
 
+Key = tuple[str, ...]
+"""A dotted key, taken apart."""
+
 Profile = Literal["high", "standard", "small", "cpu"]
 
 X264Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
@@ -185,3 +188,17 @@ class Settings(Section):
     def args(self) -> dict[str, Any]:
         """Plain values, fit for JSON and YAML, that `Settings.model_validate` turns back into an equal object."""
         return self.model_dump(mode="json")
+
+
+def keys(model: type[BaseModel] = Settings, above: Key = ()) -> tuple[Key, ...]:
+    """Every key that can be set; `options` stands for what the backends add under it."""
+    found: list[Key] = []
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found += keys(field.annotation, (*above, name))
+        elif (*above, name) != ("resolved",):
+            found.append((*above, name))
+    return tuple(found)
+
+
+KEYS = keys()

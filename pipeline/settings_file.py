@@ -7,39 +7,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from pipeline.errors import SettingsError
-
-Key = tuple[str, ...]
-"""A dotted key, taken apart."""
+from pipeline.layers import Layer
+from pipeline.settings import Key
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 20_000
 """Settings are small; a file of nested aliases that unfolds beyond this is a mistake or an attack."""
 
 log = logging.getLogger("mouthpiece.settings")
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One source of settings: nested values, and the place that each key was written at."""
-
-    values: Mapping[str, Any]
-    places: Mapping[Key, str] = field(default_factory=dict)
-    source: str = "arguments"
-    """The place of keys that `places` does not know."""
-
-    def place(self, key: Key) -> str:
-        while key:
-            if key in self.places:
-                return self.places[key]
-            key = key[:-1]
-        return self.source
 
 
 def load_file(path: Path | str) -> Layer:

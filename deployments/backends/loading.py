@@ -78,7 +78,7 @@ class Target:
     def options(self) -> tuple[Option, ...]:
         """What may stand under `options.<name>` in the settings."""
         return tuple(
-            Option(parameter.name, inspect.formatannotation(parameter.annotation), parameter.default)
+            Option(parameter.name, _written(parameter.annotation), parameter.default)
             for parameter in _parameters(self.load())
         )
 
@@ -154,3 +154,7 @@ def _parameters(kind: type) -> list[inspect.Parameter]:
     """The named parameters of the constructor, without self."""
     by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return [parameter for parameter in inspect.signature(kind).parameters.values() if parameter.kind in by_name]
+
+
+def _written(annotation: Any) -> str:
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
