@@ -264,6 +264,25 @@ class DrawRequest(Contract):
     backend: str | None = None
 
 
+class NewVoice(Contract):
+    """A voice to keep."""
+
+    name: Name
+    clip: bytes
+    """A reference clip; a file part over HTTP."""
+
+
+class NewAvatar(Contract):
+    """A face to keep: a photo, or a portrait drawn from a prompt."""
+
+    name: Name
+    portrait: bytes | None = None
+    """A photo with one face; a file part over HTTP."""
+    prompt: Annotated[str, Field(max_length=2000)] | None = None
+    size: Size | None = None
+    seed: Seed = 0
+
+
 # --- what a client reads -------------------------------------------------------------------------------
 
 

@@ -1,0 +1,107 @@
+"""Answers that every router gives: errors in one shape, streams that fail before their first byte, ranges."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
+
+from pipeline.contracts import Contract, ErrorBody
+from pipeline.errors import InvalidRequest, MouthpieceError
+
+log = logging.getLogger(__name__)
+
+
+class ErrorAnswer(Contract):
+    error: ErrorBody
+
+
+ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"model": ErrorAnswer, "description": description}
+    for status, description in (
+        (404, "There is no such thing."),
+        (409, "It contradicts what is there."),
+        (413, "The upload is too large."),
+        (422, "The request has to change; `code`, `field` and `accepted` say how."),
+        (429, "Too much is waiting; come back after `Retry-After` seconds."),
+        (500, "A model failed."),
+        (503, "A part that should answer does not (yet)."),
+    )
+}
+"""Documented for every route of ours."""
+
+
+def install(api: FastAPI) -> None:
+    """Turns every failure into `{"error": {...}}`."""
+
+    @api.exception_handler(MouthpieceError)
+    async def ours(request: Request, error: MouthpieceError) -> Response:
+        return failure(request, error)
+
+    @api.exception_handler(RequestValidationError)
+    async def query(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"][1:])
+        return failure(request, InvalidRequest(f"{field}: {first['msg']}", field=field))
+
+    @api.exception_handler(HTTPException)
+    async def routing(request: Request, error: HTTPException) -> Response:
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+        body = {"error": {"code": code, "message": str(error.detail), "retryable": False}}
+        return JSONResponse(body, error.status_code, headers=error.headers)
+
+    @api.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> Response:
+        log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
+        return failure(request, MouthpieceError("Something went wrong here; the server's log says what."))
+
+
+def failure(request: Request, error: MouthpieceError) -> Response:
+    """The answer for one of our errors; OpenAI's clients also read `type` and `param`."""
+    body = error.body()
+    if request.url.path.startswith("/v1/"):
+        body["error"]["type"] = "invalid_request_error" if error.status < 500 else "server_error"
+        body["error"]["param"] = error.field
+    headers = {} if error.retry_after is None else {"Retry-After": str(max(1, round(error.retry_after)))}
+    return JSONResponse(body, error.status, headers=headers)
+
+
+async def streamed(
+    pieces: AsyncIterator[bytes], media_type: str, headers: dict[str, str] | None = None
+) -> StreamingResponse:
+    """A chunked answer. Waits for the first piece, so that a refused request gets its status and its error."""
+    try:
+        first = await anext(pieces)
+    except StopAsyncIteration:
+        first = b""
+
+    async def all_of_it() -> AsyncIterator[bytes]:
+        yield first
+        async for piece in pieces:
+            yield piece
+
+    return StreamingResponse(all_of_it(), media_type=media_type, headers=headers)
+
+
+def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """Start and end (exclusive) of a `Range: bytes=...` header; None for no header or one to be ignored.
+
+    Raises HTTPException 416 for a range outside the file (RFC 9110, section 14).
+    """
+    if header is None or not header.startswith("bytes=") or "," in header:
+        return None
+    first, dash, last = header.removeprefix("bytes=").strip().partition("-")
+    if not dash or not (first.isdigit() or last.isdigit()) or (first and not first.isdigit()):
+        return None
+    if not first:
+        start, end = max(0, size - int(last)), size
+    else:
+        start, end = int(first), min(size, int(last) + 1) if last.isdigit() else size
+    if start >= end:
+        raise HTTPException(416, "The range is outside the file.", headers={"Content-Range": f"bytes */{size}"})
+    return start, end

@@ -1,0 +1,38 @@
+"""Puts the routers together into one ASGI application."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from deployments.ingress import answers, library, openai_audio, openai_images, speech, system, videos
+from deployments.ingress.uploads import MEGABYTE, BodyLimit
+from deployments.operations import Operations
+from pipeline.settings import Settings
+
+
+def make_api(operations: Operations, settings: Settings) -> FastAPI:
+    """Everything reachable by HTTP."""
+    api = FastAPI(
+        title="Mouthpiece",
+        summary="Talking videos from a voice, a face and a text",
+        version=version("mouthpiece"),
+        docs_url=None,
+        redoc_url=None,
+        openapi_tags=[
+            {"name": "videos", "description": "Talking videos"},
+            {"name": "speech", "description": "A voice alone"},
+            {"name": "portraits", "description": "A face alone"},
+            {"name": "voices", "description": "Voice profiles that are kept"},
+            {"name": "avatars", "description": "Faces that are kept"},
+            {"name": "system", "description": "What runs"},
+            {"name": "openai", "description": "The same in OpenAI's shapes, for clients that have them"},
+        ],
+    )
+    api.add_middleware(BodyLimit, limit=settings.server.upload_megabytes * MEGABYTE)
+    answers.install(api)
+    for part in (videos, speech, library, system, openai_audio, openai_images):
+        api.include_router(part.router(operations))
+    system.install_docs(api)
+    return api

@@ -1,0 +1,47 @@
+"""/api/v1/speech and /api/v1/portraits: a voice alone, a face alone."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from deployments.ingress.answers import ERRORS, streamed
+from deployments.ingress.uploads import body_schema, read
+from deployments.operations import Operations
+from pipeline.contracts import DrawRequest, Seed, Size, SpeakRequest
+from pipeline.media.audio import CONTENT_TYPES
+
+CLIP: Final = ("voice_clip",)
+
+
+def router(operations: Operations) -> APIRouter:
+    """The routes, over `operations`."""
+    routes = APIRouter(prefix="/api/v1", responses=ERRORS)
+
+    @routes.post(
+        "/speech", tags=["speech"], response_class=StreamingResponse, openapi_extra=body_schema(SpeakRequest, CLIP)
+    )
+    async def speak(request: Request) -> StreamingResponse:
+        """Speak a text: an audio file, streamed as it is made."""
+        wanted = await read(request, SpeakRequest, CLIP)
+        return await streamed(operations.speak(wanted), CONTENT_TYPES[wanted.format])
+
+    @routes.post("/portraits", tags=["portraits"], response_class=Response, openapi_extra=body_schema(DrawRequest))
+    async def draw(request: Request) -> Response:
+        """Draw a portrait from words: a PNG file."""
+        return Response(await operations.draw(await read(request, DrawRequest)), media_type="image/png")
+
+    @routes.get("/portraits", tags=["portraits"], response_class=Response)
+    async def drawn(
+        prompt: Annotated[str, Query(max_length=2000)] = "",
+        size: Annotated[Size | None, Query()] = None,
+        seed: Annotated[Seed, Query()] = 0,
+        backend: Annotated[str | None, Query(max_length=100)] = None,
+    ) -> Response:
+        """The same as an address, since the same words, size and seed give the same picture."""
+        wanted = DrawRequest(prompt=prompt, size=size, seed=seed, backend=backend)
+        return Response(await operations.draw(wanted), media_type="image/png")
+
+    return routes

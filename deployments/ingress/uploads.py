@@ -1,0 +1,180 @@
+"""Request bodies: bounded while they arrive, JSON or multipart, checked against one contract."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+from fastapi import Request
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipeline.contracts import Contract
+from pipeline.errors import InvalidRequest, TooLarge
+
+C = TypeVar("C", bound=Contract)
+
+MEGABYTE: Final = 1 << 20
+
+KINDS: Final = {
+    "extra_forbidden": "unknown_field",
+    "missing": "missing_field",
+}
+"""pydantic's word for what is wrong -> ours, where ours is finer than invalid_request."""
+
+
+class BodyLimit:
+    """ASGI middleware: refuses a body as soon as more than `limit` bytes of it have come, or are announced."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > self._limit:
+            await self._app(scope, self._refusing, send)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._limit:
+                raise self._refusal()
+            return message
+
+        await self._app(scope, counted, send)
+
+    async def _refusing(self) -> Message:
+        raise self._refusal()
+
+    def _refusal(self) -> TooLarge:
+        return TooLarge(
+            "The upload is too large.", field="body", accepted=f"at most {self._limit // MEGABYTE} megabytes in all"
+        )
+
+
+async def read(request: Request, contract: type[C], files: tuple[str, ...] = ()) -> C:
+    """The body as `contract`. `files` are its bytes fields: parts of a multipart body, refused in JSON.
+
+    In a multipart body other fields are text; `backends.voice=...` sets a nested one.
+    Raises `InvalidRequest` naming the field, `TooLarge` past the limit.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        fields = await _form(request, files)
+    elif kind in ("", "application/json"):
+        fields = await _json(request, files)
+    else:
+        raise InvalidRequest(
+            f"The body is {kind}.",
+            code="unsupported_content_type",
+            field="content-type",
+            accepted="application/json, multipart/form-data",
+        )
+    return check(contract, fields)
+
+
+def check(contract: type[C], fields: dict[str, Any]) -> C:
+    """`contract(**fields)`, with pydantic's complaint turned into ours."""
+    try:
+        return contract.model_validate(fields)
+    except ValidationError as error:
+        raise complaint(error, contract) from None
+
+
+def complaint(error: ValidationError, contract: type[Contract] | None = None) -> InvalidRequest:
+    """The first thing that pydantic found wrong."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    accepted = None
+    if first["type"] == "extra_forbidden" and contract is not None and len(first["loc"]) == 1:
+        accepted = ", ".join(contract.model_fields)
+    return InvalidRequest(
+        f"{field or 'body'}: {first['msg']}",
+        code=KINDS.get(first["type"], "invalid_request"),
+        field=field or "body",
+        accepted=accepted,
+    )
+
+
+async def _json(request: Request, files: tuple[str, ...]) -> dict[str, Any]:
+    try:
+        fields = await request.json()
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"The body is not JSON: {error}", code="invalid_json", field="body") from None
+    if not isinstance(fields, dict):
+        raise InvalidRequest("The body is not a JSON object.", code="invalid_json", field="body", accepted="an object")
+    for name in files:
+        if fields.get(name) is not None:
+            raise InvalidRequest(
+                f"{name} is a file.", code="file_in_json", field=name, accepted="a file part of multipart/form-data"
+            )
+        fields.pop(name, None)
+    return fields
+
+
+async def _form(request: Request, files: tuple[str, ...]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    try:
+        form = await request.form(max_files=8, max_fields=64, max_part_size=4 * MEGABYTE)
+    except HTTPException as error:
+        raise InvalidRequest(str(error.detail), code="invalid_form", field="body") from None
+    for name, value in form.multi_items():
+        if name in fields:
+            raise InvalidRequest(f"{name} is given twice.", code="given_twice", field=name)
+        if isinstance(value, UploadFile):
+            if name not in files:
+                raise InvalidRequest(f"{name} is not a file.", code="unknown_file", field=name, accepted=_listed(files))
+            fields[name] = await value.read()
+        elif name in files:
+            raise InvalidRequest(
+                f"{name} has to be a file.", code="not_a_file", field=name, accepted="a part with a file name"
+            )
+        else:
+            _nest(fields, name, value)
+    return fields
+
+
+def _nest(fields: dict[str, Any], name: str, value: str) -> None:
+    section, dot, key = name.partition(".")
+    if not dot:
+        fields[name] = value
+        return
+    inner = fields.setdefault(section, {})
+    if not isinstance(inner, dict) or key in inner:
+        raise InvalidRequest(f"{name} is given twice.", code="given_twice", field=name)
+    inner[key] = value
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "no files"
+
+
+def body_schema(contract: type[Contract], files: tuple[str, ...] = ()) -> dict[str, Any]:
+    """OpenAPI's `requestBody` of a route that calls `read`."""
+    schema = contract.model_json_schema(ref_template="#/components/schemas/{model}")
+    for definition in schema.pop("$defs", {}).values():
+        for name, field in schema["properties"].items():
+            if str(definition.get("title")) in str(field.get("$ref", "")):
+                schema["properties"][name] = {**definition, "default": field.get("default")}
+    plain = {name: field for name, field in schema["properties"].items() if name not in files}
+    content: dict[str, Any] = {}
+    required = schema.get("required", [])
+    if not set(files) & set(required):
+        content["application/json"] = {"schema": _object(plain, required)}
+    if files:
+        parts = {name: {"type": "string", "format": "binary"} for name in files}
+        simple = {name: field for name, field in plain.items() if field.get("type") != "object"}
+        content["multipart/form-data"] = {"schema": _object(simple | parts, required)}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
