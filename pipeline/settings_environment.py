@@ -13,10 +13,11 @@ from typing import Any
 import yaml
 
 from pipeline.errors import SettingsError
+from pipeline.layers import Layer
 from pipeline.settings import KEYS, Key
-from pipeline.settings_file import Layer
 
 PREFIX = "MOUTHPIECE_"
+OPTION = f"{PREFIX}OPTIONS__<BACKEND>__<OPTION>"
 
 RESERVED: Mapping[str, str] = {
     "MOUTHPIECE_SERVER": "URL of a running server that the command line talks to",
@@ -59,11 +60,11 @@ def _check(key: Key, name: str) -> None:
     if (key in KEYS and key != ("options",)) or (key[0] == "options" and len(key) == 3 and all(key)):
         return
     names = {variable(known) for known in KEYS if known != ("options",)} | set(RESERVED)
-    names.add(f"{PREFIX}OPTIONS__<BACKEND>__<OPTION>")
-    within = sorted(known for known in names if known.startswith(f"{name}__"))
+    names.add(OPTION)
+    within = [OPTION] if key[0] == "options" else sorted(known for known in names if known.startswith(f"{name}__"))
     near = within or difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.6)
     raise SettingsError(
-        f"The environment variable {name} is {'a whole section' if within else 'no setting'}.",
+        f"The environment variable {name} is {'a section, not one setting' if within else 'no setting'}.",
         code="unknown_setting",
         field=name,
         accepted=", ".join(near) or f"{PREFIX}<SECTION>__<KEY>, as in docs/configuration.md",

@@ -17,7 +17,7 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, get_args
 
-from deployments.backends.loading import Target, construct
+from deployments.backends.loading import Option, Target, construct
 from pipeline.contracts import Capability
 from pipeline.errors import SettingsError, UnknownName
 from pipeline.settings import Settings
@@ -130,6 +130,16 @@ def load(backend: Backend, options: Mapping[str, Any] | None = None) -> Any:
     return construct(_target(backend), options or {})
 
 
+def check(backend: Backend, options: Mapping[str, Any]) -> None:
+    """Everything that can be checked without building it: import, protocol, options. Raises `SettingsError`."""
+    _target(backend).check(options)
+
+
+def options(backend: Backend) -> tuple[Option, ...]:
+    """What may stand under `options.<name>` in the settings: the constructor's arguments."""
+    return _target(backend).options()
+
+
 def enabled(settings: Settings) -> dict[Capability, tuple[Backend, ...]]:
     """The configured backends of each capability, the default first, every name and option checked.
 
@@ -153,7 +163,7 @@ def enabled(settings: Settings) -> dict[Capability, tuple[Backend, ...]]:
                 f"{capability}.backends: {error.message}", code=error.code, field=error.field, accepted=error.accepted
             ) from None
         for backend in backends:
-            _target(backend).check(settings.options.get(backend.name, {}))
+            check(backend, settings.options.get(backend.name, {}))
         found[capability] = backends
     return found
 

@@ -7,6 +7,7 @@ The fields are those of `nvidia-smi --help-query-gpu`; the list of MIG devices i
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
 import subprocess
@@ -40,6 +41,10 @@ class Card:
     def total_gigabytes(self) -> float | None:
         return None if self.total_bytes is None else self.total_bytes / GIBIBYTE
 
+    @property
+    def used_gigabytes(self) -> float | None:
+        return None if self.used_bytes is None else self.used_bytes / GIBIBYTE
+
 
 @dataclass(frozen=True, slots=True)
 class Detection:
@@ -58,6 +63,16 @@ class _Failed(Exception):
     """Detection went wrong; the text says how."""
 
 
+def cards() -> tuple[Card, ...]:
+    """The cards of this process. What went wrong is logged; `detect` also returns it."""
+    return detect(os.environ).cards
+
+
+def vram_gigabytes() -> float | None:
+    """What the hardware profile of this process goes by: `Detection.vram_gigabytes`."""
+    return detect(os.environ).vram_gigabytes
+
+
 def detect(environment: Mapping[str, str], timeout_seconds: float = TIMEOUT_SECONDS) -> Detection:
     """The cards that processes with this environment can use.
 
@@ -70,20 +85,20 @@ def detect(environment: Mapping[str, str], timeout_seconds: float = TIMEOUT_SECO
         return Detection()
     try:
         command = [program, f"--query-gpu={','.join(QUERY)}", "--format=csv,noheader,nounits"]
-        cards, split = _cards(_run(command, environment, timeout_seconds))
+        found, split = _cards(_run(command, environment, timeout_seconds))
         if split:
-            devices = _mig_devices(_run([program, "-L"], environment, timeout_seconds), cards)
-            cards = [card for card in cards if card.index not in split] + devices
+            devices = _mig_devices(_run([program, "-L"], environment, timeout_seconds), found)
+            found = [card for card in found if card.index not in split] + devices
     except _Failed as failure:
         problem = f"Detecting NVIDIA cards failed, going on without: {failure}"
         log.warning("%s", problem)
         return Detection(problem=problem)
-    cards = _visible(sorted(cards, key=lambda card: card.index), environment.get("CUDA_VISIBLE_DEVICES"))
+    found = _visible(sorted(found, key=lambda card: card.index), environment.get("CUDA_VISIBLE_DEVICES"))
     problem = None
-    if silent := [card.name for card in cards if card.total_bytes is None]:
+    if silent := [card.name for card in found if card.total_bytes is None]:
         problem = f"The driver does not say how much memory it has: {', '.join(silent)}. Set profile to use it."
         log.warning("%s", problem)
-    return Detection(tuple(cards), problem)
+    return Detection(tuple(found), problem)
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str], timeout_seconds: float) -> str:
