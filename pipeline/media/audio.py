@@ -115,7 +115,7 @@ def _decoded(container: InputContainer, field: str, max_seconds: float) -> tuple
     if not container.streams.audio:
         raise InvalidAudio("The file has no sound track.", code="no_sound_track", field=field, accepted=ACCEPTED)
     stream = container.streams.audio[0]
-    stream.thread_type = "NONE"
+    stream.codec_context.thread_type = "NONE"
     rate = 0
     limit = 0
     parts: list[Samples] = []
@@ -185,7 +185,7 @@ def _mono(frame: AudioFrame) -> Samples:
     elif values.dtype == np.uint8:
         mixed = values.mean(axis=0, dtype=np.float64) / 128 - 1
     else:
-        mixed = values.mean(axis=0, dtype=np.float64) / -float(np.iinfo(values.dtype).min)
+        mixed = values.mean(axis=0, dtype=np.float64) / 2.0 ** (8 * values.dtype.itemsize - 1)
     with np.errstate(over="ignore"):
         return mixed.astype(np.float32)
 
