@@ -1,0 +1,53 @@
+"""The order in which a portrait is painted, from the wall behind to the glasses in front."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deployments.backends.avatar.portrait.anatomy import Anatomy
+from deployments.backends.avatar.portrait.backdrop import finish, paint_backdrop
+from deployments.backends.avatar.portrait.brows import paint_brows
+from deployments.backends.avatar.portrait.canvas import SIDE, Field, blurred
+from deployments.backends.avatar.portrait.clothes import paint_clothes, paint_clothes_behind
+from deployments.backends.avatar.portrait.eyes import paint_eyes
+from deployments.backends.avatar.portrait.hair import hair_layers
+from deployments.backends.avatar.portrait.mouth import paint_mouth, paint_nose
+from deployments.backends.avatar.portrait.skin import paint_ears, paint_face, paint_neck
+from deployments.backends.avatar.portrait.strands import Layer
+from deployments.backends.avatar.portrait.traits import Traits
+
+
+def paint(traits: Traits) -> Field:
+    """(SIDE, SIDE, 3) float32, sRGB 0 to 1."""
+    a = Anatomy.of(traits)
+    pixels = paint_backdrop(traits)
+    behind, front = hair_layers(traits, a)
+    for layer in behind:
+        layer.lay(pixels)
+    paint_clothes_behind(pixels, traits, a)
+    paint_neck(pixels, traits, a)
+    paint_clothes(pixels, traits, a)
+    paint_ears(pixels, traits, a)
+    paint_face(pixels, traits, a)
+    paint_nose(pixels, traits, a)
+    paint_eyes(pixels, traits, a)
+    paint_mouth(pixels, traits, a)
+    paint_brows(pixels, traits, a)
+    _shade_under(pixels, front)
+    for layer in front:
+        layer.lay(pixels)
+    finish(pixels, traits)
+    return pixels
+
+
+def _shade_under(pixels: Field, layers: list[Layer]) -> None:
+    """The soft shadow that hair casts on what it hangs over."""
+    if not layers:
+        return
+    cover = np.zeros((SIDE, SIDE), np.float32)
+    for layer in layers:
+        height, width = layer.alpha.shape
+        view = cover[layer.top : layer.top + height, layer.left : layer.left + width]
+        np.maximum(view, layer.alpha, out=view)
+    shadow = np.roll(blurred(cover, 13), (14, 5), (0, 1))
+    pixels *= 1 - 0.55 * shadow[..., None] * (1 - np.array([0.60, 0.43, 0.40], np.float32))
