@@ -1,0 +1,55 @@
+# Few verbs, the same on a laptop and in CI. `make demo` and `make test` set everything up by themselves.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+export UV_FIND_LINKS := $(PIP_FIND_LINKS)
+
+.PHONY: demo serve test check bench format lock clean
+
+demo: $(VENV)/.installed  ## the main job through Ray Serve: out/demo.mp4
+	@$(BIN)/python -m clients.demo
+
+serve: $(VENV)/.installed  ## a server on http://127.0.0.1:8000 until Ctrl-C
+	@$(BIN)/mouthpiece serve --config serve_config.yaml
+
+test: $(VENV)/.installed-dev check  ## types, lint, format, import rules, every test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ty check
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev  ## the figures of the README, in one run
+	$(BIN)/python -m benchmarks
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(UV)  ## resolve the newest set that works together
+	$(UV) pip compile -q --upgrade pyproject.toml --extra dev --no-emit-index-url --no-emit-find-links \
+	  --no-annotate --no-header -o requirements/dev.txt
+	$(UV) pip compile -q pyproject.toml --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	  -c requirements/dev.txt -o requirements/base.txt
+
+clean:
+	rm -rf $(VENV) build out *.egg-info
+	find deployments -name '*.so' -delete
+
+$(UV):
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv
+
+# The dev set holds the base set, so whichever came first, nothing is taken away again.
+$(VENV)/.installed: $(UV) pyproject.toml setup.py requirements/base.txt $(wildcard deployments/backends/*/*/*.c)
+	$(UV) pip install -q -r requirements/base.txt
+	$(UV) pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
+	$(UV) pip install -q -r requirements/dev.txt
+	@touch $@

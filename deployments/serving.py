@@ -1,0 +1,173 @@
+"""A local Ray cluster with the application on it, for as long as one process wants it: `mouthpiece serve`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import yaml
+
+from deployments.backends import registry
+from deployments.placement import gpus
+from pipeline import cascade, settings_file
+from pipeline.errors import SettingsError, Unavailable
+from pipeline.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LOOPBACK: Final = "127.0.0.1"
+
+CONTROL_LOOP_SECONDS: Final = "0.05"
+"""Serve's controller looks at its deployments this often (its default is 0.1): start-up and eviction wait for it."""
+
+WORKERS: Final = 2
+"""Ray's count of CPUs where the machine has fewer: each deployment takes a tenth of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a running server is reached."""
+
+    http: str
+    dashboard: str | None
+    ray: str
+
+
+class Serving:
+    """Starts the cluster and the application of a config file, and stops both. Use as a context manager.
+
+    Raises `SettingsError` before anything is started, `Unavailable` where a port is taken or a part fails to start.
+    """
+
+    def __init__(
+        self, config: Path | None, overrides: Mapping[str, Any] | None = None, *, dashboard: bool = True
+    ) -> None:
+        document = {} if config is None else _document(config)
+        layer = {} if config is None else settings_file.load_file(config)
+        application = (document.get("applications") or [{}])[0]
+        if application.get("deployments"):
+            raise SettingsError(
+                f"{config}: overrides under `deployments` need `serve deploy {config}` on a running Ray cluster.",
+                field="applications[0].deployments",
+            )
+        self.settings: Settings = cascade.resolve(layer, os.environ, overrides, gpus.vram_gigabytes())
+        registry.enabled(self.settings)
+        self._route = application.get("route_prefix", "/")
+        self._dashboard = dashboard
+
+    def __enter__(self) -> Addresses:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> Addresses:
+        """Returns when the application answers."""
+        server = self.settings.server
+        _free(server.host, server.port, "server.port")
+        if self._dashboard:
+            _free(LOOPBACK, self.settings.ray.dashboard_port, "ray.dashboard_port")
+        # Read by the processes that Ray starts; ours to set, since this cluster is ours alone.
+        os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", CONTROL_LOOP_SECONDS)
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        import ray
+        from ray import serve
+
+        from deployments.app import NAME, build
+
+        try:
+            context = ray.init(
+                address="local",
+                num_cpus=max(WORKERS, os.cpu_count() or 1),
+                include_dashboard=self._dashboard,
+                dashboard_host=LOOPBACK,
+                dashboard_port=self.settings.ray.dashboard_port if self._dashboard else None,
+                object_store_memory=self.settings.ray.object_store_megabytes << 20,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _node_ip_address=LOOPBACK,
+            )
+            serve.start(http_options={"host": server.host, "port": server.port})
+            serve.run(build(self.settings.args()), name=NAME, route_prefix=self._route)
+        except BaseException as error:
+            ray.shutdown()
+            if isinstance(error, RuntimeError):
+                raise Unavailable(f"The application did not start: {error}", code="start_failed") from error
+            raise
+        dashboard = f"http://{context.dashboard_url}" if self._dashboard and context.dashboard_url else None
+        shown = f"[{server.host}]" if ":" in server.host else server.host
+        return Addresses(f"http://{shown}:{server.port}", dashboard, context.address_info["address"])
+
+    def stop(self) -> None:
+        """Ends the application, then every process of the cluster."""
+        import ray
+        from ray import serve
+
+        if ray.is_initialized():
+            serve.shutdown()
+            ray.shutdown()
+
+
+def serve_forever(
+    config: Path | None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    dashboard: bool = True,
+    ready: Callable[[Addresses], None],
+) -> None:
+    """Serves until SIGINT or SIGTERM, then stops the cluster. Call from the main thread."""
+    serving = Serving(config, overrides, dashboard=dashboard)
+    ended = threading.Event()
+
+    def end(number: int, _: FrameType | None) -> None:
+        if ended.is_set():
+            return
+        ended.set()
+        # Also out of a start that is still under way.
+        raise KeyboardInterrupt(number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        ready(serving.start())
+        ended.wait()
+    except KeyboardInterrupt:
+        log.info("stopping")
+    finally:
+        ended.set()
+        serving.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _document(config: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(config.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}  # settings_file warns about it
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{config}: {error}") from None
+    return document if isinstance(document, dict) else {}
+
+
+def _free(host: str, port: int, field: str) -> None:
+    """Says now what Ray would say after half a minute, in a log."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Unavailable(
+                f"Port {port} of {host} can't be had: {error.strerror}.",
+                code="port_taken",
+                field=field,
+                accepted=f"a free port, e.g. --set {field}={port + 1}",
+            ) from None

@@ -1,0 +1,108 @@
+"""What many tests need: one running server for the session, a photo, small media made on the spot."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """`mouthpiece serve` as a process of its own, on free ports, with a data folder of its own."""
+
+    def __init__(self, folder: Path, *settings: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.dashboard_port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.dashboard = f"http://127.0.0.1:{self.dashboard_port}"
+        self._log = (folder / "server.log").open("wb")
+        chosen = (
+            f"server.port={self.port}",
+            f"ray.dashboard_port={self.dashboard_port}",
+            f"storage.folder={folder / 'data'}",
+            *settings,
+        )
+        flags = [flag for setting in chosen for flag in ("--set", setting)]
+        config = Path(__file__).parents[1] / "serve_config.yaml"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "clients.cli.main", "serve", "--config", str(config), *flags],
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"COLUMNS": "200"},
+        )
+
+    def wait(self, seconds: float = 180) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                break
+            try:
+                if httpx.get(f"{self.url}/api/v1/system/health/ready", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.2)
+        self.stop()
+        pytest.fail(f"the server did not start:\n{(self.folder / 'server.log').read_text()[-4000:]}")
+
+    def stop(self) -> int:
+        """The exit code; killed after a minute."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+        finally:
+            self._log.close()
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The application on a real local Ray cluster, one for the whole session."""
+    server = Server(tmp_path_factory.mktemp("server"))
+    server.wait()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def server(running: Server) -> str:
+    """Base URL of the running application."""
+    return running.url
+
+
+@pytest.fixture(scope="session")
+def photo() -> bytes:
+    """A real photographed portrait, public domain, with an open smile: the hard case. PNG."""
+    from PIL import Image
+    from skimage import data
+
+    buffer = io.BytesIO()
+    Image.fromarray(data.astronaut()).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    """The same as (512, 512, 3) uint8 RGB."""
+    from skimage import data
+
+    return np.ascontiguousarray(data.astronaut())
