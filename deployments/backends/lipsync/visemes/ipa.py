@@ -37,10 +37,12 @@ LETTERS: Final[dict[str, str]] = {
     **dict.fromkeys("ħʕʜʢʡ", "pharyngeal"),
     **dict.fromkeys("hɦʔ", "glottal"),
     # other writings of the same sounds: old, Greek or typographic twins, and espeak-ng's ASCII leftovers
-    **{"ɩ": "ɪ", "ᵻ": "ɪ", "ı": "ɪ", "ɷ": "ʊ", "ᵿ": "ʊ", "ɝ": "ɚ", "ᴀ": "ɐ", "α": "ɑ", "ε": "ɛ", "ʚ": "ɞ", "A": "ɑ"},
-    **{"E": "ɛ", "I": "ɪ", "O": "ɔ", "U": "ʊ", "V": "ʌ", "3": "ɜ", "@": "ə", "9": "œ", "Y": "ʏ"},
-    **{"N": "velar", "S": "postalveolar", "Z": "postalveolar", "T": "dental", "D": "dental", "X": "uvular"},
-    **{"R": "uvular", "Q": "uvular", "J": "palatal", "L": "palatal", "C": "palatal", "?": "glottal", "ˀ": "glottal"},
+    **{"ɩ": "ɪ", "ᵻ": "ɪ", "ɷ": "ʊ", "ᵿ": "ʊ", "ɝ": "ɚ", "ᴀ": "ɐ", "α": "ɑ", "ε": "ɛ", "ʚ": "ɞ", "A": "ɑ"},
+    **{"E": "ɛ", "I": "ɪ", "O": "ɔ", "U": "ʊ", "V": "ʌ", "@": "ə", "Y": "ʏ", "M": "ɯ", "ı": "ɪ", "ˀ": "glottal"},
+    **{"B": "bilabial_fricative", "F": "labiodental", "P": "labiodental", "H": "rounded_palatal_glide"},
+    **{"N": "velar", "G": "velar", "S": "postalveolar", "Z": "postalveolar", "T": "dental", "D": "dental"},
+    **{"X": "uvular", "R": "uvular", "Q": "uvular", "J": "palatal", "L": "palatal", "C": "palatal", "K": "lateral"},
+    **{"W": "labial_glide", "?": "glottal"},
 }
 """IPA letter -> name in `SHAPES`."""
 
@@ -73,7 +75,7 @@ def sound(ipa: str) -> Sound:
     if not ipa:
         return Sound((SILENCE,), (1.0,))
     stress = 2 if "ˈ" in ipa or ipa.startswith("'") else 1 if "ˌ" in ipa or ipa.startswith(",") else 0
-    if ipa.startswith("(") and ipa.endswith(")"):  # espeak-ng's mark for "the next word is in language ..."
+    if ipa.startswith("("):  # "(en)": espeak-ng changes language for the next word
         return Sound((), ())
     names: list[str] = []
     rounded: list[bool] = []
@@ -99,9 +101,7 @@ def letters(ipa: str) -> list[str]:
     found: list[str] = []
     marks: list[str] = []
     for char in unicodedata.normalize("NFC", ipa):
-        if char in LETTERS:
-            found.append(char)
-        elif char in _ROUNDING or char == _RHOTIC:
+        if char in LETTERS or char in _ROUNDING or char == _RHOTIC:
             found.append(char)
         elif char == "ː" or char in "ˈˌ" or unicodedata.category(char) in ("Mn", "Mc", "Me"):
             continue

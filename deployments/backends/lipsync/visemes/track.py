@@ -9,6 +9,7 @@ from pipeline.contracts import Speech
 
 from .coarticulation import articulate
 from .loudness import decibels, loudness
+from .network import listen
 
 
 def mouth_track(speech: Speech, fps: Fraction, frame_count: int) -> MouthTrack:
@@ -18,6 +19,6 @@ def mouth_track(speech: Speech, fps: Fraction, frame_count: int) -> MouthTrack:
     empty clip or silence is a mouth at rest, an unknown phoneme is read as its nearest relative.
     """
     if speech.phonemes is None:
-        raise NotImplementedError
+        return listen(speech.samples, speech.sample_rate).track(fps, frame_count)
     loud = loudness(decibels(speech.samples, speech.sample_rate))
     return articulate(speech.phonemes, loud).track(fps, frame_count)
