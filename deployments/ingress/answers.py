@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -53,7 +54,7 @@ def install(api: FastAPI) -> None:
     async def routing(request: Request, error: HTTPException) -> Response:
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
         body = {"error": {"code": code, "message": str(error.detail), "retryable": False}}
-        return JSONResponse(body, error.status_code, headers=error.headers)
+        return JSONResponse(_theirs(request, body, error.status_code), error.status_code, headers=error.headers)
 
     @api.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:
@@ -62,13 +63,27 @@ def install(api: FastAPI) -> None:
 
 
 def failure(request: Request, error: MouthpieceError) -> Response:
-    """The answer for one of our errors; OpenAI's clients also read `type` and `param`."""
-    body = error.body()
-    if request.url.path.startswith("/v1/"):
-        body["error"]["type"] = "invalid_request_error" if error.status < 500 else "server_error"
-        body["error"]["param"] = error.field
+    """The answer for one of our errors."""
     headers = {} if error.retry_after is None else {"Retry-After": str(max(1, round(error.retry_after)))}
-    return JSONResponse(body, error.status, headers=headers)
+    return JSONResponse(_theirs(request, error.body(), error.status), error.status, headers=headers)
+
+
+def _theirs(request: Request, body: dict[str, Any], status: int) -> dict[str, Any]:
+    """`body`, with the `type` and `param` that OpenAI's clients read, on OpenAI's routes."""
+    if request.url.path.startswith("/v1/"):
+        body["error"]["type"] = "invalid_request_error" if status < 500 else "server_error"
+        body["error"]["param"] = body["error"].get("field")
+    return body
+
+
+@contextmanager
+def renamed(**fields: str) -> Generator[None]:
+    """Errors raised inside speak of the fields of the request: ours on the left, the request's on the right."""
+    try:
+        yield
+    except MouthpieceError as error:
+        error.field = fields.get(error.field or "", error.field)
+        raise
 
 
 async def streamed(

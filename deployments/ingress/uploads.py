@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final, TypeVar
 
 from fastapi import Request
@@ -20,8 +21,16 @@ MEGABYTE: Final = 1 << 20
 KINDS: Final = {
     "extra_forbidden": "unknown_field",
     "missing": "missing_field",
+    "string_unicode": "invalid_characters",
 }
 """pydantic's word for what is wrong -> ours, where ours is finer than invalid_request."""
+
+TEXTS: Final = {
+    (field, kind): code
+    for field in ("text", "input")
+    for kind, code in (("string_too_short", "text_empty"), ("string_too_long", "text_too_long"))
+}
+"""The same for a text that is spoken: the codes of `pipeline.text.normalise`."""
 
 
 class BodyLimit:
@@ -68,23 +77,21 @@ async def read(request: Request, contract: type[C], files: tuple[str, ...] = ())
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
-        fields = await _form(request, files)
-    elif kind in ("", "application/json"):
-        fields = await _json(request, files)
-    else:
+        return check(contract, await _form(request, files))
+    if kind not in ("", "application/json"):
         raise InvalidRequest(
             f"The body is {kind}.",
             code="unsupported_content_type",
             field="content-type",
             accepted="application/json, multipart/form-data",
         )
-    return check(contract, fields)
+    return check(contract, await _json(request, files), strict=True)
 
 
-def check(contract: type[C], fields: dict[str, Any]) -> C:
-    """`contract(**fields)`, with pydantic's complaint turned into ours."""
+def check(contract: type[C], fields: dict[str, Any], strict: bool = False) -> C:
+    """`contract(**fields)`, with pydantic's complaint turned into ours. `strict` takes no text for a number."""
     try:
-        return contract.model_validate(fields)
+        return contract.model_validate(fields, strict=strict)
     except ValidationError as error:
         raise complaint(error, contract) from None
 
@@ -98,7 +105,7 @@ def complaint(error: ValidationError, contract: type[Contract] | None = None) ->
         accepted = ", ".join(contract.model_fields)
     return InvalidRequest(
         f"{field or 'body'}: {first['msg']}",
-        code=KINDS.get(first["type"], "invalid_request"),
+        code=KINDS.get(first["type"]) or TEXTS.get((field, first["type"])) or "invalid_request",
         field=field or "body",
         accepted=accepted,
     )
@@ -106,7 +113,7 @@ def complaint(error: ValidationError, contract: type[Contract] | None = None) ->
 
 async def _json(request: Request, files: tuple[str, ...]) -> dict[str, Any]:
     try:
-        fields = await request.json()
+        fields = json.loads(await request.body(), parse_float=_number, parse_constant=_refused)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"The body is not JSON: {error}", code="invalid_json", field="body") from None
     if not isinstance(fields, dict):
@@ -118,6 +125,16 @@ async def _json(request: Request, files: tuple[str, ...]) -> dict[str, Any]:
             )
         fields.pop(name, None)
     return fields
+
+
+def _number(text: str) -> float:
+    """JSON knows one kind of number: 512.0 is as whole as 512."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _refused(constant: str) -> float:
+    raise ValueError(f"{constant} is not JSON")
 
 
 async def _form(request: Request, files: tuple[str, ...]) -> dict[str, Any]:

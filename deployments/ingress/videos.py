@@ -28,9 +28,7 @@ def router(operations: Operations) -> APIRouter:
     routes = APIRouter(prefix="/api/v1/videos", tags=["videos"], responses=ERRORS)
 
     @routes.post("", status_code=202, openapi_extra=body_schema(VideoRequest, FILES))
-    async def create(
-        request: Request, response: Response, wait: Annotated[float, Query(ge=0, le=600)] = 0
-    ) -> VideoJob:
+    async def create(request: Request, response: Response, wait: Annotated[float, Query(ge=0, le=600)] = 0) -> VideoJob:
         """Make a talking video: something to say (`text` or `audio`) and a face (`portrait`, `avatar`, `prompt`).
 
         Answers at once with the job; `wait` seconds are spent waiting for it to end first.
