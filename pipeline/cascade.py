@@ -92,7 +92,9 @@ def _resolve(
     origins: dict[Key, str] = dict.fromkeys((key for key, _ in leaves(merged)), "default")
     for layer in layers:
         merged = merge(merged, layer.values)
-        origins |= {key: layer.place(key) for key, _ in leaves(layer.values)}
+        # Sections too, so that an unknown one has the place of its own name.
+        written = {key[:end] for key, _ in leaves(layer.values) for end in range(1, len(key) + 1)}
+        origins |= {key: layer.place(key) for key in written}
     merged["resolved"] = True
     storage = merged["storage"]
     if isinstance(storage, dict) and isinstance(folder := storage.get("folder"), str):

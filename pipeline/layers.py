@@ -25,6 +25,8 @@ class Layer:
         places: dict[Key, str] = {}
         for key, value, place in written:
             places[key] = place
+            for end in range(1, len(key)):
+                places.setdefault(key[:end], place)
             for name in reversed(key):
                 value = {name: value}
             values = merge(values, value)

@@ -7,6 +7,7 @@ Units are in the names: megabytes are 2**20 bytes, gigabytes 2**30.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,10 +35,21 @@ BackendName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)
 
 
 def _absolute(path: Path) -> Path:
+    if not str(path).isprintable():
+        raise ValueError("must be printable text")
     # A relative folder would mean another place in every process of the cluster.
     if not path.is_absolute() and path.parts[:1] != ("~",):
         raise ValueError("must be an absolute path, or start with ~/")
     return path
+
+
+def _plain(options: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    # What JSON can't hold would not be the same in the process that the options are meant for.
+    try:
+        json.dumps(options, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError:
+        raise ValueError("must hold finite numbers and valid text") from None
+    return options
 
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -56,7 +68,10 @@ Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=False)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 BackendNames = Annotated[tuple[BackendName, ...], Field(min_length=1), AfterValidator(_distinct)]
-Options = Annotated[dict[str, JsonValue], BeforeValidator(lambda value: {} if value is None else value)]
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:%-]+$", max_length=253)]
+Options = Annotated[
+    dict[str, JsonValue], BeforeValidator(lambda value: {} if value is None else value), AfterValidator(_plain)
+]
 
 
 class Section(BaseModel):
@@ -66,7 +81,7 @@ class Section(BaseModel):
 
 
 class Server(Section):
-    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    host: Host = "127.0.0.1"
     """Address that HTTP listens on. There is no login yet: keep it on loopback unless something guards it."""
     port: Port = 8000
     """Port that HTTP listens on."""

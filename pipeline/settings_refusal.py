@@ -27,8 +27,9 @@ def refused(error: ValidationError, origins: Mapping[Key, str]) -> SettingsError
             accepted.append(every)
             lines.append(f"{place}: there is no setting {name}{f' (did you mean {near}?)' if near else ''}.")
         else:
-            accepted.append(_wanted(detail))
-            lines.append(f"{place}: {name} must be {accepted[-1]}, got {_shown(detail['input'])}.")
+            wanted = _wanted(detail)
+            accepted.append(wanted.removeprefix("be "))
+            lines.append(f"{place}: {name} must {wanted}, got {_shown(detail['input'])}.")
     unknown = details[0][1]["type"] == "extra_forbidden"
     return SettingsError(
         "\n".join(lines),
@@ -42,20 +43,23 @@ def _key(detail: ErrorDetails) -> Key:
     return tuple(str(part) for part in detail["loc"] if part != "[key]")
 
 
+WANTED: Mapping[str, str] = {
+    "dict_type": "be a section of keys and values",
+    "model_type": "be a section of keys and values",
+    "tuple_type": "be a list of names",
+    "too_short": "be a list of at least one name",
+    "invalid-json-value": "be plain text, numbers, lists and sections",
+}
+
+
 def _wanted(detail: ErrorDetails) -> str:
-    """What would have been right, in words that follow "must be"."""
-    named = {
-        "dict_type": "a section of keys and values",
-        "model_type": "a section of keys and values",
-        "tuple_type": "a list of names",
-        "invalid-json-value": "plain text, numbers, lists and sections",
-        "string_pattern_mismatch": "a name of lower-case letters, digits, - and _",
-    }
-    if detail["type"] in named:
-        return named[detail["type"]]
-    message = detail["msg"]
-    for start in ("Value error, ", "Input should be ", "must be "):
-        message = message.removeprefix(start)
+    """What would have been right, in words that follow "must"."""
+    if detail["type"] == "string_pattern_mismatch":
+        host = detail["loc"][:1] == ("server",)
+        return "be a host name or address" if host else "be a name of lower-case letters, digits, - and _"
+    if detail["type"] in WANTED:
+        return WANTED[detail["type"]]
+    message = detail["msg"].removeprefix("Value error, must ").removeprefix("Input should ")
     return message[:1].lower() + message[1:]
 
 
