@@ -1,0 +1,509 @@
+/* The two inner loops of the mesh warp, in integers so that every machine makes the same bytes.
+ *
+ * mouth(): forward displacement fields are summed, inverted on a coarse grid and used to draw two layers (the
+ *          face above and below the lip line) over teeth and tongue, into a canvas of I420 planes.
+ * head():  the canvas, displaced by a smooth field, as one I420 frame: a separable Catmull-Rom warp
+ *          (Catmull and Smith 1980) whose whole-pixel part is constant over runs of 16 pixels.
+ *
+ * Both release the GIL, keep no state and check every buffer before they touch it.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#define CLONES __attribute__((target_clones("avx2", "default")))
+#else
+#define CLONES
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float v4 __attribute__((vector_size(16), aligned(4)));
+
+enum { RUN = 16, ROWS = 4, MAX_BASES = 16, COLUMNS = 64, MAX_SIDE = 4096 };
+
+INLINE int clampi(int v, int lo, int hi) { return v < lo ? lo : v > hi ? hi : v; }
+INLINE float clampf(float v, float lo, float hi) { return v > lo ? v < hi ? v : hi : lo; } /* NaN: lo */
+
+/* ------------------------------------------------------------------------------------------ head */
+
+/* Product of two Q15 numbers, rounded: what pmulhrsw does. */
+INLINE int16_t mulr(int16_t a, int16_t b) { return (int16_t)(((int32_t)a * b + 0x4000) >> 15); }
+
+/* 16 pixels from `s` on, resampled along a line whose taps lie `step` bytes apart. The position of pixel i is
+ * f0 + i * df, in 1/16384 of a tap, within [0, 2): the taps are those at -1 .. 3. */
+INLINE void run16(const uint8_t *restrict s, ptrdiff_t step, int f0, int df, uint8_t *restrict out) {
+    const uint8_t *t0 = s - step, *t1 = s, *t2 = s + step, *t3 = s + 2 * step, *t4 = s + 3 * step;
+    for (int i = 0; i < RUN; i++) {
+        int16_t f = (int16_t)(f0 + i * df);
+        int16_t next = (int16_t)(f & 0x4000);
+        int16_t g = (int16_t)((f & 0x3fff) * 2);
+        int16_t a = next ? t1[i] : t0[i], b = next ? t2[i] : t1[i];
+        int16_t c = next ? t3[i] : t2[i], d = next ? t4[i] : t3[i];
+        int16_t g2 = mulr(g, g), g3 = mulr(g2, g);
+        int16_t h = (int16_t)(g >> 1), h2 = (int16_t)(g2 >> 1), h3 = (int16_t)(g3 >> 1);
+        int16_t wa = (int16_t)((int16_t)(2 * h2 - h - h3) >> 1);
+        int16_t wd = (int16_t)((int16_t)(h3 - h2) >> 1);
+        int16_t wb = (int16_t)(16384 + ((int16_t)(3 * h3 - 5 * h2) >> 1));
+        int16_t wc = (int16_t)(16384 - wa - wb - wd);
+        int16_t sum = (int16_t)(mulr((int16_t)(a << 7), wa) + mulr((int16_t)(b << 7), wb) +
+                                mulr((int16_t)(c << 7), wc) + mulr((int16_t)(d << 7), wd));
+        sum = (int16_t)((sum + 32) >> 6);
+        out[i] = (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
+    }
+}
+
+/* One plane. `src` is its first pixel inside a padded canvas of row length `stride`; `field` holds (rows, cols)
+ * pairs dx, dy at every 16 pixels in 1/1024 pixel; `middle` is (h + 2 ROWS, padded w)
+ * scratch. */
+CLONES static void warp_plane(const uint8_t *src, ptrdiff_t stride, int pad, int w, int h, const int32_t *field,
+                              int cols, uint8_t *middle, uint8_t *out) {
+    int runs = (w + RUN - 1) / RUN, wide = runs * RUN;
+    uint8_t line[MAX_SIDE + RUN];
+    for (int y = -ROWS; y < h + ROWS; y++) {
+        int inside = clampi(y, 0, h - 1), r = inside % RUN;
+        const int32_t *n0 = field + (size_t)(inside / RUN) * cols * 2, *n1 = n0 + cols * 2;
+        const uint8_t *row = src + y * stride;
+        uint8_t *to = middle + (size_t)(y + ROWS) * wide;
+        for (int j = 0; j < runs; j++) {
+            int a = n0[2 * j] * (RUN - r) + n1[2 * j] * r, b = n0[2 * j + 2] * (RUN - r) + n1[2 * j + 2] * r;
+            if (!(a | b)) {
+                memcpy(to + j * RUN, row + j * RUN, RUN);
+                continue;
+            }
+            b = clampi(b, a - 16383, a + 16383);
+            int base = (a < b ? a : b) >> 14, x = j * RUN + clampi(base, -pad + 2, pad - 4);
+            run16(row + x, 1, a - base * 16384, (b - a) / RUN, to + j * RUN);
+        }
+    }
+    for (int y = 0; y < h; y++) {
+        const int32_t *n0 = field + (size_t)(y / RUN) * cols * 2, *n1 = n0 + cols * 2;
+        int r = y % RUN;
+        for (int j = 0; j < runs; j++) {
+            int a = n0[2 * j + 1] * (RUN - r) + n1[2 * j + 1] * r, b = n0[2 * j + 3] * (RUN - r) + n1[2 * j + 3] * r;
+            const uint8_t *column = middle + (size_t)ROWS * wide + j * RUN;
+            if (!(a | b)) {
+                memcpy(line + j * RUN, column + (size_t)y * wide, RUN);
+                continue;
+            }
+            b = clampi(b, a - 16383, a + 16383);
+            int base = (a < b ? a : b) >> 14, top = clampi(y + base, 1 - ROWS, h + ROWS - 4);
+            run16(column + (ptrdiff_t)top * wide, wide, a - base * 16384, (b - a) / RUN, line + j * RUN);
+        }
+        memcpy(out + (size_t)y * w, line, (size_t)w);
+    }
+}
+
+static void copy_plane(const uint8_t *src, ptrdiff_t stride, int w, int h, uint8_t *out) {
+    for (int y = 0; y < h; y++) memcpy(out + (size_t)y * w, src + y * stride, (size_t)w);
+}
+
+/* ----------------------------------------------------------------------------------------- mouth */
+
+/* A texel is four bytes Y, U, V, alpha in one little number: Y lowest. */
+#define EVEN 0x00ff00ffu
+#define EVEN64 0x00ff00ff00ff00ffull
+#define HALF64 0x0080008000800080ull
+
+typedef struct {
+    const uint32_t *texels;
+    int stride, right, bottom; /* the last usable position, Q16 */
+} Texture;
+
+INLINE uint32_t sample(Texture t, int32_t x, int32_t y) {
+    x = clampi(x, 0, t.right);
+    y = clampi(y, 0, t.bottom);
+    const uint32_t *p = t.texels + (ptrdiff_t)(y >> 16) * t.stride + (x >> 16), *q = p + t.stride;
+    uint64_t a = p[0] | (uint64_t)p[1] << 32, b = q[0] | (uint64_t)q[1] << 32;
+    uint32_t fx = (x >> 8) & 255, fy = (y >> 8) & 255;
+    uint64_t e = (((a & EVEN64) * (256 - fy) + (b & EVEN64) * fy + HALF64) >> 8) & EVEN64;
+    uint64_t o = ((((a >> 8) & EVEN64) * (256 - fy) + ((b >> 8) & EVEN64) * fy + HALF64) >> 8) & EVEN64;
+    uint32_t e1 = (uint32_t)e * (256 - fx) + (uint32_t)(e >> 32) * fx + 0x00800080u;
+    uint32_t o1 = (uint32_t)o * (256 - fx) + (uint32_t)(o >> 32) * fx + 0x00800080u;
+    return ((e1 >> 8) & EVEN) | (o1 & ~EVEN);
+}
+
+/* `over` on `under`, by over's alpha; the result's alpha means nothing. */
+INLINE uint32_t blend(uint32_t over, uint32_t under) {
+    uint32_t a = over >> 24;
+    a += a >> 7;
+    uint32_t e = (over & EVEN) * a + (under & EVEN) * (256 - a) + 0x00800080u;
+    uint32_t o = ((over >> 8) & EVEN) * a + ((under >> 8) & EVEN) * (256 - a) + 0x00800080u;
+    return ((e >> 8) & EVEN) | (o & ~EVEN);
+}
+
+/* Luma scaled by 1 + gain / 256 above black. */
+INLINE uint32_t shaded(uint32_t texel, int gain) {
+    int y = (int)(texel & 255);
+    y = clampi(y + (((y - 16) * gain + 128) >> 8), 0, 255);
+    return (texel & ~255u) | (uint32_t)y;
+}
+
+typedef struct {
+    int w, h, step, gw, gh, bases;
+    const float *fields, *coef; /* (2, bases, gh, gw, 4): dx, dy in pixels, gain, unused */
+    const uint8_t *need;        /* (2, gh, gw): 1 where the layer can show */
+    Texture layer[2];           /* above and below the lip line */
+    int scale;                  /* texels a pixel */
+    const uint8_t *kind;        /* (2, kh, kw): alpha around each 8x8 texels of a layer: 0 none, 1 mixed, 2 opaque */
+    int kw, kh;
+    Texture inside[3];   /* tongue, lower teeth, upper teeth */
+    const float *place;  /* (3, 4): u = place[0] * mx + place[1], v = place[2] * my + place[3], texels */
+    const float *frame;  /* (6): mx = [0] x + [1] y + [2], my = [3] x + [4] y + [5] */
+    const float *edges;  /* (2, COLUMNS): my of the upper and the lower lip's edge over mx in -1.25 .. 1.25 */
+    const float *light;  /* (4): cavity Y, U, V; the opening's half width in mx */
+} Mouth;
+
+INLINE v4 load4(const float *p) {
+    v4 v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* Where the pixel at each node comes from: (gh, gw, 4) of x, y, gain. Fixed-point iteration. */
+INLINE void invert(const Mouth *m, const float *sum, const uint8_t *need, float *at) {
+    float inverse = 1.0f / (float)m->step;
+    for (int gy = 0; gy < m->gh; gy++) {
+        for (int gx = 0; gx < m->gw; gx++) {
+            size_t node = (size_t)gy * m->gw + gx;
+            float x = (float)(gx * m->step), y = (float)(gy * m->step);
+            v4 d = load4(sum + node * 4);
+            if (need[node]) {
+                for (int k = 0; k < 6; k++) {
+                    float u = clampf((x - d[0]) * inverse, 0.0f, (float)m->gw - 1.001f);
+                    float v = clampf((y - d[1]) * inverse, 0.0f, (float)m->gh - 1.001f);
+                    int iu = (int)u, iv = (int)v;
+                    float fu = u - (float)iu, fv = v - (float)iv;
+                    const float *p = sum + ((size_t)iv * m->gw + iu) * 4, *q = p + (size_t)m->gw * 4;
+                    v4 a = load4(p), b = load4(p + 4), c = load4(q), e = load4(q + 4);
+                    v4 top = a + (b - a) * fu, low = c + (e - c) * fu;
+                    v4 next = top + (low - top) * fv, change = next - d;
+                    d = next;
+                    if (change[0] * change[0] + change[1] * change[1] < 1e-5f) break;
+                }
+            }
+            float *to = at + node * 4;
+            to[0] = x - d[0];
+            to[1] = y - d[1];
+            to[2] = d[2];
+            to[3] = 0.0f;
+        }
+    }
+}
+
+/* The mouth's inside at one pixel: cavity, tongue, lower teeth, upper teeth, and the lips' shadow on them. */
+INLINE uint32_t interior(const Mouth *m, int x, int y) {
+    float mx = m->frame[0] * (float)x + m->frame[1] * (float)y + m->frame[2];
+    float my = m->frame[3] * (float)x + m->frame[4] * (float)y + m->frame[5];
+    float c = clampf((mx + 1.25f) * ((COLUMNS - 1) / 2.5f), 0.0f, COLUMNS - 1.001f);
+    int i = (int)c;
+    float f = c - (float)i;
+    const float *upper = m->edges, *lower = m->edges + COLUMNS;
+    float below = my - (upper[i] + (upper[i + 1] - upper[i]) * f);
+    float above = (lower[i] + (lower[i + 1] - lower[i]) * f) - my;
+    float side = mx / m->light[3];
+    side = clampf(side * side, 0.0f, 1.2f);
+    uint32_t out = (uint32_t)m->light[0] | (uint32_t)m->light[1] << 8 | (uint32_t)m->light[2] << 16;
+    for (int k = 0; k < 3; k++) {
+        const float *p = m->place + 4 * k;
+        float u = clampf(p[0] * mx + p[1], -1.0f, 8192.0f), v = clampf(p[2] * my + p[3], -1.0f, 8192.0f);
+        uint32_t texel = sample(m->inside[k], (int32_t)(u * 65536.0f), (int32_t)(v * 65536.0f));
+        if (texel >> 24) out = blend(texel, out);
+    }
+    float lit = clampf(below * 5.0f, 0.0f, 1.0f), low = clampf(above * 9.0f, 0.0f, 1.0f);
+    float light = (0.52f + 0.48f * lit * (2.0f - lit)) * (0.78f + 0.22f * low) * (1.0f - 0.55f * side * side);
+    return shaded(out, (int)((light - 1.0f) * 256.0f));
+}
+
+CLONES static void draw_mouth(const Mouth *m, float *sums, float *at, uint32_t *out) {
+    size_t nodes = (size_t)m->gw * m->gh, values = nodes * 4;
+    for (int layer = 0; layer < 2; layer++) {
+        float *sum = sums + (size_t)layer * values;
+        const float *base = m->fields + (size_t)layer * m->bases * values;
+        memset(sum, 0, values * sizeof(float));
+        for (int k = 0; k < m->bases; k++) {
+            float c = m->coef[k];
+            if (c == 0.0f) continue;
+            const float *b = base + (size_t)k * values;
+            for (size_t i = 0; i < values; i++) sum[i] += c * b[i];
+        }
+        invert(m, sum, m->need + (size_t)layer * nodes, at + (size_t)layer * values);
+    }
+    int step = m->step;
+    float unit = (float)m->scale * 65536.0f, inverse = 1.0f / (float)step;
+    for (int gy = 0; gy < m->gh - 1; gy++) {
+        for (int gx = 0; gx < m->gw - 1; gx++) {
+            size_t node = (size_t)gy * m->gw + gx;
+            size_t corner[4] = {node, node + 1, node + m->gw, node + m->gw + 1};
+            int least[2] = {2, 2}, most = 0;
+            for (int layer = 0; layer < 2; layer++) {
+                for (int k = 0; k < 4; k++) {
+                    int here = 0;
+                    if (m->need[layer * nodes + corner[k]]) {
+                        const float *p = at + (size_t)layer * values + corner[k] * 4;
+                        int kx = clampi((int)(p[0] * (float)m->scale * 0.125f), 0, m->kw - 1);
+                        int ky = clampi((int)(p[1] * (float)m->scale * 0.125f), 0, m->kh - 1);
+                        here = m->kind[((size_t)layer * m->kh + ky) * m->kw + kx];
+                    }
+                    least[layer] = here < least[layer] ? here : least[layer];
+                    if (layer == 1) most = here > most ? here : most;
+                }
+            }
+            int rows = m->h - gy * step < step ? m->h - gy * step : step;
+            int cols = m->w - gx * step < step ? m->w - gx * step : step;
+            for (int r = 0; r < rows; r++) {
+                int32_t x[2], y[2], dx[2], dy[2], gain[2], dgain[2];
+                float t = (float)r * inverse;
+                for (int layer = 0; layer < 2; layer++) {
+                    const float *p = at + (size_t)layer * values;
+                    v4 a = load4(p + corner[0] * 4), b = load4(p + corner[1] * 4);
+                    a += (load4(p + corner[2] * 4) - a) * t;
+                    b += (load4(p + corner[3] * 4) - b) * t;
+                    v4 slope = (b - a) * inverse;
+                    x[layer] = (int32_t)(a[0] * unit);
+                    y[layer] = (int32_t)(a[1] * unit);
+                    dx[layer] = (int32_t)(slope[0] * unit);
+                    dy[layer] = (int32_t)(slope[1] * unit);
+                    gain[layer] = (int32_t)(a[2] * 65536.0f);
+                    dgain[layer] = (int32_t)(slope[2] * 65536.0f);
+                }
+                uint32_t *to = out + (size_t)(gy * step + r) * m->w + gx * step;
+                if (least[1] == 2 || (most == 0 && least[0] == 2)) {
+                    int layer = least[1] == 2;
+                    Texture texture = m->layer[layer];
+                    int32_t px = x[layer], py = y[layer], pg = gain[layer];
+                    for (int i = 0; i < cols; i++) {
+                        to[i] = shaded(sample(texture, px, py), pg >> 8);
+                        px += dx[layer];
+                        py += dy[layer];
+                        pg += dgain[layer];
+                    }
+                    continue;
+                }
+                for (int i = 0; i < cols; i++) {
+                    uint32_t lower = shaded(sample(m->layer[1], x[1] + i * dx[1], y[1] + i * dy[1]),
+                                            (gain[1] + i * dgain[1]) >> 8);
+                    if (lower < 0xff000000u) {
+                        uint32_t upper = shaded(sample(m->layer[0], x[0] + i * dx[0], y[0] + i * dy[0]),
+                                                (gain[0] + i * dgain[0]) >> 8);
+                        if (upper < 0xff000000u)
+                            upper = blend(upper, interior(m, gx * step + i, gy * step + r));
+                        lower = blend(lower, upper);
+                    }
+                    to[i] = lower;
+                }
+            }
+        }
+    }
+}
+
+CLONES static void store(const uint32_t *in, int w, int h, uint8_t *y, ptrdiff_t ys, uint8_t *u, uint8_t *v,
+                         ptrdiff_t cs) {
+    for (int r = 0; r < h; r++)
+        for (int i = 0; i < w; i++) y[r * ys + i] = (uint8_t)in[(size_t)r * w + i];
+    for (int r = 0; r < h / 2; r++) {
+        const uint32_t *a = in + (size_t)2 * r * w, *b = a + w;
+        for (int i = 0; i < w / 2; i++) {
+            uint32_t s = ((a[2 * i] >> 8) & EVEN) + ((a[2 * i + 1] >> 8) & EVEN) + ((b[2 * i] >> 8) & EVEN) +
+                         ((b[2 * i + 1] >> 8) & EVEN);
+            /* bytes 1 and 3 are U and alpha here, byte 2 is V */
+            uint32_t t = ((a[2 * i] >> 16) & 255) + ((a[2 * i + 1] >> 16) & 255) + ((b[2 * i] >> 16) & 255) +
+                         ((b[2 * i + 1] >> 16) & 255);
+            u[r * cs + i] = (uint8_t)(((s & 0xffff) + 2) >> 2);
+            v[r * cs + i] = (uint8_t)((t + 2) >> 2);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------------------------------- Python */
+
+enum { MAX_VIEWS = 16 };
+
+typedef struct {
+    Py_buffer views[MAX_VIEWS];
+    int count;
+} Held;
+
+/* A C-contiguous buffer of `object` with items of `itemsize` bytes and the given shape (-1: any), or NULL. */
+static void *take(Held *held, PyObject *object, const char *name, int writable, int itemsize, int dims,
+                  const Py_ssize_t *shape) {
+    Py_buffer *view = &held->views[held->count];
+    int flags = PyBUF_C_CONTIGUOUS | (writable ? PyBUF_WRITABLE : 0);
+    if (PyObject_GetBuffer(object, view, flags) < 0) return NULL;
+    held->count++;
+    int good = view->itemsize == itemsize && view->ndim == dims;
+    for (int i = 0; good && i < dims; i++) good = shape[i] < 0 || view->shape[i] == shape[i];
+    if (!good) {
+        PyErr_Format(PyExc_ValueError, "%s has the wrong shape or item size", name);
+        return NULL;
+    }
+    return view->buf;
+}
+
+static void drop(Held *held) {
+    while (held->count) PyBuffer_Release(&held->views[--held->count]);
+}
+
+#define TAKE(target, object, name, writable, size, ...)                                                        \
+    do {                                                                                                       \
+        const Py_ssize_t shape_[] = {__VA_ARGS__};                                                             \
+        target = take(&held, object, name, writable, size, (int)(sizeof shape_ / sizeof *shape_), shape_);     \
+        if (!target) goto done;                                                                                \
+    } while (0)
+
+#define REQUIRE(condition, message)                                                                            \
+    do {                                                                                                       \
+        if (!(condition)) {                                                                                    \
+            PyErr_SetString(PyExc_ValueError, message);                                                        \
+            goto done;                                                                                         \
+        }                                                                                                      \
+    } while (0)
+
+static PyObject *py_head(PyObject *self, PyObject *args) {
+    (void)self;
+    PyObject *oy, *ou, *ov, *ofield, *oout;
+    int size, pad, ok = 0;
+    Held held = {.count = 0};
+    uint8_t *y, *u, *v, *out, *middle = NULL;
+    int32_t *field = NULL, *coarse = NULL;
+    if (!PyArg_ParseTuple(args, "OOOOOii", &oy, &ou, &ov, &ofield, &oout, &size, &pad)) return NULL;
+    REQUIRE(size >= 16 && size <= MAX_SIDE && size % 2 == 0, "size must be even, 16 to 4096");
+    REQUIRE(pad >= 16 && pad <= 256 && pad % 2 == 0, "pad must be even, 16 to 256");
+    int half = size / 2, whole = (size + 31) / 32 * 32, coarse_side = whole / 32 + 1, fine = 2 * coarse_side - 1;
+    Py_ssize_t stride = whole + 2 * pad, chroma = (whole + 2 * pad) / 2;
+    TAKE(y, oy, "luma", 0, 1, stride, stride);
+    TAKE(u, ou, "u", 0, 1, chroma, chroma);
+    TAKE(v, ov, "v", 0, 1, chroma, chroma);
+    TAKE(out, oout, "out", 1, 1, size / 2 * 3, size);
+    y += pad * stride + pad;
+    u += pad / 2 * chroma + pad / 2;
+    v += pad / 2 * chroma + pad / 2;
+    if (ofield != Py_None) {
+        TAKE(field, ofield, "field", 0, 4, fine, fine, 2);
+        middle = malloc((size_t)whole * (size_t)(whole + 2 * ROWS));
+        coarse = malloc((size_t)coarse_side * (size_t)coarse_side * 2 * sizeof *coarse);
+        if (!middle || !coarse) {
+            PyErr_NoMemory();
+            goto done;
+        }
+    }
+    Py_BEGIN_ALLOW_THREADS;
+    uint8_t *uo = out + (size_t)size * size, *vo = uo + (size_t)half * half;
+    if (!field) {
+        copy_plane(y, stride, size, size, out);
+        copy_plane(u, chroma, half, half, uo);
+        copy_plane(v, chroma, half, half, vo);
+    } else {
+        for (int i = 0; i < coarse_side; i++)
+            for (int j = 0; j < coarse_side; j++)
+                for (int k = 0; k < 2; k++)
+                    coarse[(i * coarse_side + j) * 2 + k] = field[(2 * i * fine + 2 * j) * 2 + k] / 2;
+        warp_plane(y, stride, pad, size, size, field, fine, middle, out);
+        warp_plane(u, chroma, pad / 2, half, half, coarse, coarse_side, middle, uo);
+        warp_plane(v, chroma, pad / 2, half, half, coarse, coarse_side, middle, vo);
+    }
+    Py_END_ALLOW_THREADS;
+    ok = 1;
+done:
+    free(middle);
+    free(coarse);
+    drop(&held);
+    if (!ok) return NULL;
+    Py_RETURN_NONE;
+}
+
+static int texture(Texture *t, const uint32_t *texels, Py_ssize_t h, Py_ssize_t w) {
+    t->texels = texels;
+    t->stride = (int)w;
+    t->right = (int)((w - 1) << 16) - 1;
+    t->bottom = (int)((h - 1) << 16) - 1;
+    return w >= 2 && h >= 2 && w <= 8192 && h <= 8192;
+}
+
+static PyObject *py_mouth(PyObject *self, PyObject *args) {
+    (void)self;
+    PyObject *oy, *ou, *ov, *ofields, *ocoef, *oneed, *olayers, *okind, *oinside, *oplace, *oframe, *oedges, *olight;
+    int left, top, pad, ok = 0;
+    Held held = {.count = 0};
+    uint8_t *y, *u, *v;
+    float *sums = NULL, *at = NULL;
+    uint32_t *out = NULL, *layers, *inside;
+    Mouth m;
+    if (!PyArg_ParseTuple(args, "(OOO)i(ii)(ii)iOOOOiOOOOOO", &oy, &ou, &ov, &pad, &left, &top, &m.w, &m.h, &m.step,
+                          &ofields, &ocoef, &oneed, &olayers, &m.scale, &okind, &oinside, &oplace, &oframe, &oedges,
+                          &olight))
+        return NULL;
+    REQUIRE(m.w >= 2 && m.h >= 2 && m.w <= MAX_SIDE && m.h <= MAX_SIDE && m.w % 2 == 0 && m.h % 2 == 0,
+            "the region must be even");
+    REQUIRE(m.step >= 2 && m.step <= 64, "step must be 2 to 64");
+    REQUIRE(m.scale >= 1 && m.scale <= 4, "scale must be 1 to 4");
+    REQUIRE(pad >= 0 && pad <= 256 && pad % 2 == 0, "pad must be even, 0 to 256");
+    m.gw = (m.w + m.step - 1) / m.step + 1;
+    m.gh = (m.h + m.step - 1) / m.step + 1;
+    TAKE(y, oy, "luma", 1, 1, -1, -1);
+    Py_ssize_t ys = held.views[0].shape[1], yh = held.views[0].shape[0];
+    TAKE(u, ou, "u", 1, 1, yh / 2, ys / 2);
+    TAKE(v, ov, "v", 1, 1, yh / 2, ys / 2);
+    REQUIRE(left >= 0 && top >= 0 && left % 2 == 0 && top % 2 == 0 && left + m.w + 2 * pad <= ys &&
+                top + m.h + 2 * pad <= yh && ys % 2 == 0 && yh % 2 == 0,
+            "the region must lie inside the picture");
+    TAKE(m.fields, ofields, "fields", 0, 4, 2, -1, m.gh, m.gw, 4);
+    m.bases = (int)held.views[held.count - 1].shape[1];
+    REQUIRE(m.bases >= 1 && m.bases <= MAX_BASES, "too many bases");
+    TAKE(m.coef, ocoef, "coef", 0, 4, m.bases);
+    TAKE(m.need, oneed, "need", 0, 1, 2, m.gh, m.gw);
+    TAKE(layers, olayers, "layers", 0, 4, 2, -1, -1);
+    Py_ssize_t th = held.views[held.count - 1].shape[1], tw = held.views[held.count - 1].shape[2];
+    REQUIRE(texture(&m.layer[0], layers, th, tw) && texture(&m.layer[1], layers + th * tw, th, tw), "layers: size");
+    m.kh = (int)((th + 7) / 8);
+    m.kw = (int)((tw + 7) / 8);
+    TAKE(m.kind, okind, "kind", 0, 1, 2, m.kh, m.kw);
+    TAKE(inside, oinside, "inside", 0, 4, 3, -1, -1);
+    Py_ssize_t ih = held.views[held.count - 1].shape[1], iw = held.views[held.count - 1].shape[2];
+    for (int k = 0; k < 3; k++) REQUIRE(texture(&m.inside[k], inside + k * ih * iw, ih, iw), "inside: size");
+    TAKE(m.place, oplace, "place", 0, 4, 3, 4);
+    TAKE(m.frame, oframe, "frame", 0, 4, 6);
+    TAKE(m.edges, oedges, "edges", 0, 4, 2, COLUMNS);
+    TAKE(m.light, olight, "light", 0, 4, 4);
+    for (int k = 0; k < 3; k++) REQUIRE(m.light[k] >= 0 && m.light[k] <= 255, "light: a byte");
+    REQUIRE(m.light[3] > 0, "light: half width");
+    size_t values = (size_t)m.gw * m.gh * 4;
+    sums = malloc(2 * values * sizeof *sums);
+    at = malloc(2 * values * sizeof *at);
+    out = malloc((size_t)m.w * m.h * sizeof *out);
+    if (!sums || !at || !out) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    Py_BEGIN_ALLOW_THREADS;
+    draw_mouth(&m, sums, at, out);
+    ptrdiff_t cs = ys / 2;
+    store(out, m.w, m.h, y + (top + pad) * ys + left + pad, ys, u + ((top + pad) / 2) * cs + (left + pad) / 2,
+          v + ((top + pad) / 2) * cs + (left + pad) / 2, cs);
+    Py_END_ALLOW_THREADS;
+    ok = 1;
+done:
+    free(sums);
+    free(at);
+    free(out);
+    drop(&held);
+    if (!ok) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"mouth", py_mouth, METH_VARARGS,
+     "mouth((y, u, v), pad, (left, top), (w, h), step, fields, coef, need, layers, scale, kind, inside, place, frame, "
+     "edges, light): draws the mouth's region into the canvas."},
+    {"head", py_head, METH_VARARGS,
+     "head(y, u, v, field, out, size, pad): the canvas displaced by field (None: not at all) as an I420 frame."},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_warp", "Inner loops of the mesh warp.", -1, methods,
+                                    NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__warp(void) { return PyModule_Create(&module); }

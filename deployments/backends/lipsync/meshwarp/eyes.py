@@ -1,0 +1,200 @@
+"""Blinks and glances.
+
+A closing lid is drawn, not stretched: skin taken from around the eye covers it from above, and the picture's own lash
+line rides on the lid's edge. Each (lid, gaze) state of an eye is a small patch, made when first shown and kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deployments.backends.lipsync.meshwarp.fields import step
+from deployments.backends.lipsync.meshwarp.portrait import Canvas, Patch, Portrait
+from pipeline.contracts import AnimationRequest
+
+Array = NDArray[np.float32]
+
+EYES: Final = (
+    ((33, 246, 161, 160, 159, 158, 157, 173, 133), (33, 7, 163, 145, 144, 153, 154, 155, 133), 468),
+    ((362, 398, 384, 385, 386, 387, 388, 466, 263), (362, 382, 381, 380, 374, 373, 390, 249, 263), 473),
+)
+"""Face mesh indices: upper lid, lower lid, iris centre, from the picture's left to its right."""
+
+LEVELS: Final = 16
+GLANCES: Final = 8
+"""Steps of lid and gaze; patches are made for those that occur."""
+BLINK: Final = (0.0, 0.30, 0.80, 1.0, 0.95, 0.70, 0.42, 0.20, 0.07, 0.0)
+"""Lid closure every 30 ms of a blink: down in 80 ms, up slower (after Trutoiu et al. 2011)."""
+BLINK_STEP: Final = 0.030
+SACCADE: Final = 0.04
+"""Seconds a glance takes."""
+
+
+class Eye:
+    """One eye of a portrait. `patch` is pure: the same lid and gaze give the same pixels."""
+
+    def __init__(self, portrait: Portrait, which: int) -> None:
+        upper, lower, iris = EYES[which]
+        points = portrait.landmarks[:, :2]
+        self._yuv = portrait.yuv
+        first, last = points[upper[0]], points[upper[-1]]
+        width = max(float(np.hypot(*(last - first))), 4.0)
+        right = (last - first) / width
+        down = np.array([-right[1], right[0]], np.float32)
+        self.width, centre = width, (first + last) / 2
+        reach = np.array([0.78, 0.62]) * width
+        extent = np.abs(right) * reach[0] + np.abs(down) * reach[1]
+        size = portrait.size
+        low = np.clip(np.floor(centre - extent), 0, size - 4).astype(int) // 2 * 2
+        high = np.clip(np.ceil(centre + extent), low + 4, size).astype(int)
+        shape = (high - low) // 2 * 2
+        self.x, self.y = int(low[0]), int(low[1])
+        px, py = np.meshgrid(np.arange(shape[0], dtype=np.float32), np.arange(shape[1], dtype=np.float32))
+        at = np.stack([px + self.x, py + self.y], axis=-1)
+        self._at = at
+        # u along the eye in -1 .. 1 between its corners, v down it in eye widths
+        self._right, self._down, self._centre = right, down, centre
+        self._u, self._v = 2 * ((at - centre) @ right) / width, ((at - centre) @ down) / width
+
+        def curve(indices: tuple[int, ...]) -> Array:
+            offset = points[list(indices)] - centre
+            u, v = 2 * (offset @ right) / width, (offset @ down) / width
+            order = np.argsort(u, kind="stable")
+            degree = np.polynomial.polynomial.polyfit(u[order], v[order], 4)
+            bound = np.clip(self._u, -1.12, 1.12)
+            return np.polynomial.polynomial.polyval(bound, degree).astype(np.float32)
+
+        self._top, self._bottom = curve(upper), curve(lower)
+        self._bottom = np.maximum(self._bottom, self._top)
+        self.opening = float((self._bottom - self._top).max())
+        self._source = np.ascontiguousarray(portrait.yuv[self.y : self.y + shape[1], self.x : self.x + shape[0]])
+        offset = points[iris] - centre
+        self._iris = (2 * float(offset @ right) / width, float(offset @ down) / width)
+        self._lid = self._skin()
+        self._patches: dict[tuple[int, int], Patch] = {}
+
+    def _skin(self) -> Array:
+        """The patch with the eye healed over by the skin around it, (h, w, 3) float32."""
+        source = self._source.astype(np.float32)
+        # Known skin: above the lashes and below the lower lid's rim, not the brow.
+        above = (self._v < self._top - 0.085) & (self._v > self._top - 0.26)
+        below = (self._v > self._bottom + 0.09) & (self._v < self._bottom + 0.30)
+        known = (above | below) & (np.abs(self._u) < 1.35)
+        luma = source[..., 0]
+        if known.any():
+            # Lashes, brow hairs and spectacle rims are darker than the skin.
+            known &= luma > np.percentile(luma[known], 30) - 8
+        weight = known.astype(np.float32)
+        total, mass = np.zeros_like(source), np.zeros_like(luma)
+        for share, sigma in ((1.0, 0.045), (0.05, 0.10), (0.002, 0.25)):
+            s = max(sigma * self.width, 0.6)
+            total += share * cv2.GaussianBlur(source * weight[..., None], (0, 0), s)
+            mass += share * cv2.GaussianBlur(weight, (0, 0), s)
+        skin = total / (mass[..., None] + 1e-6)
+        fine = source - cv2.GaussianBlur(source, (0, 0), max(0.035 * self.width, 0.6))
+        # Pores of the skin above the eye, mirrored onto the lid, keep it from looking airbrushed.
+        mirror = self._centre + ((self._u * self.width / 2)[..., None] * self._right)
+        v = 2 * (self._top - 0.10) - self._v
+        mirror = mirror + (np.clip(v, self._top - 0.22, self._top - 0.09) * self.width)[..., None] * self._down
+        local = (mirror - np.array([self.x, self.y])).astype(np.float32)
+        pores = cv2.remap(fine, local[..., 0], local[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+        return skin + np.clip(pores, -5, 5)
+
+    def patch(self, lid: int, gaze: int) -> Patch:
+        """The eye with the lid at lid/LEVELS of closed and the gaze at gaze/GLANCES of furthest right."""
+        key = (lid, gaze)
+        if key not in self._patches:
+            self._patches[key] = Patch.of(self._draw(lid / LEVELS, gaze / GLANCES))
+        return self._patches[key]
+
+    def _draw(self, lid: float, gaze: float) -> NDArray[np.uint8]:
+        source = self._source.astype(np.float32)
+        if gaze and self.opening > 0.08:
+            source = self._glance(source, gaze)
+        if lid <= 0 or self.opening < 0.06:
+            return np.clip(source + 0.5, 0, 255).astype(np.uint8)
+        texel = 1.0 / self.width
+        closed = self._top + 0.86 * (self._bottom - self._top)
+        edge = self._top + lid * (closed - self._top)
+        u, v = self._u, self._v
+        across = 1 - step(0.98, 1.10, np.abs(u))
+        lash = 0.055
+        out = source.copy()
+
+        # the lid, from under the fold to its edge, with the light of a ball under it
+        moved = edge - self._top
+        cover = np.clip((edge - v) / texel + 0.5, 0, 1) * np.clip((v - (self._top - lash - 0.02)) / (2 * texel), 0, 1)
+        cover *= across * np.clip(moved / 0.03, 0, 1)
+        along = np.clip((v - self._top) / np.maximum(moved, 0.02), 0, 1)
+        lid_skin = self._lid.copy()
+        bulge = 1 + 0.05 * np.sin(np.pi * along) - 0.10 * (along**3)
+        lid_skin[..., 0] = 16 + (lid_skin[..., 0] - 16) * bulge
+        # the eyeball right below the edge lies in its shadow
+        shadow = np.exp(-np.maximum(v - edge, 0) / 0.05) * (v > edge) * across * 0.25 * min(lid * 3, 1.0)
+        inside = (v < self._bottom + 0.02).astype(np.float32)
+        out[..., 0] = 16 + (out[..., 0] - 16) * (1 - shadow * inside)
+        out += (lid_skin - out) * cover[..., None]
+
+        # the lash line rides down on the edge
+        back = v - moved
+        at = self._centre + (u * self.width / 2)[..., None] * self._right + (back * self.width)[..., None] * self._down
+        local = (at - np.array([self.x, self.y])).astype(np.float32)
+        ride = cv2.remap(self._source, local[..., 0], local[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        ride = ride.astype(np.float32)
+        near = np.exp(-(((v - edge + 0.008) / lash) ** 2) * 1.4) * across
+        dark = np.clip((self._lid[..., 0] - ride[..., 0] - 8) / 40, 0, 1)
+        line = np.exp(-(((v - edge) / 0.028) ** 2)) * across * 0.55
+        alpha = np.clip(np.maximum(near * dark, 0), 0, 1) * min(lid * 4, 1.0)
+        out += (np.minimum(ride, self._lid) - out) * alpha[..., None]
+        out[..., 0] = 16 + (out[..., 0] - 16) * (1 - line * min(lid * 4, 1.0) * (1 - alpha))
+        return np.clip(out + 0.5, 0, 255).astype(np.uint8)
+
+    def _glance(self, source: Array, gaze: float) -> Array:
+        """Moves the iris within the opening."""
+        depth = np.minimum(self._v - self._top, self._bottom - self._v) / max(self.opening, 0.05)
+        across = np.exp(-(((self._u - self._iris[0]) / 0.62) ** 4))
+        shift = gaze * 0.05 * self.width * step(-0.04, 0.16, depth) * across
+        local = self._at - np.array([self.x, self.y]) - shift[..., None] * self._right
+        local = local.astype(np.float32)
+        return cv2.remap(source, local[..., 0], local[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Gaze:
+    """Lid and gaze steps of every frame, (frames,) int."""
+
+    lids: NDArray[np.int64]
+    glances: NDArray[np.int64]
+
+
+def gaze(request: AnimationRequest) -> Gaze:
+    """Blinks every 2 to 5.5 seconds (as people do in conversation), short glances aside between them."""
+    random = np.random.Generator(np.random.PCG64([request.seed, 2]))
+    count = request.frame_count
+    time = np.arange(count) / float(request.fps)
+    seconds = time[-1] + 1 if count else 0.0
+    lids, side = [(0.0, 0.0)], [(0.0, 0.0)]
+    if request.blink:
+        at = random.uniform(0.6, 2.4)
+        while at < seconds:
+            lids += [(at + i * BLINK_STEP, level) for i, level in enumerate(BLINK)]
+            # now and then twice
+            at += 0.34 if random.uniform() < 0.12 else 2.0 + random.gamma(2.0, 0.9)
+    if request.head_motion > 0:
+        at, here = 0.0, 0.0
+        while at < seconds:
+            at += random.uniform(0.8, 2.6)
+            there = float(np.clip(random.normal(0, 0.33), -0.8, 0.8)) if here == 0 or random.uniform() < 0.3 else 0.0
+            side += [(at, here), (at + SACCADE, there)]
+            here = there
+
+    def steps(knots: list[tuple[float, float]], top: int) -> NDArray[np.int64]:
+        at, level = np.array(knots).T
+        return np.rint(np.interp(time, at, level) * top).astype(np.int64)
+
+    return Gaze(steps(lids, LEVELS), steps(side, GLANCES))
