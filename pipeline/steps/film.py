@@ -23,18 +23,13 @@ def film(model: LipsyncModel, request: AnimationRequest, encoding: Encoding) -> 
     rendering = writing = 0.0
     with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
         path = Path(folder) / f"video.{encoding.format}"
+        speech = request.speech
         writer = VideoWriter(
-            path,
-            size=request.size,
-            fps=request.fps,
-            format=encoding.format,
-            sample_rate=request.speech.sample_rate,
-            preset=encoding.preset,
-            crf=encoding.crf,
+            path, size=request.size, fps=request.fps, sample_rate=speech.sample_rate, encoding=encoding
         )
         done = 0
         with writer:
-            writer.write_audio(request.speech.samples)
+            writer.write_audio(speech.samples)
             mark = time.perf_counter()
             for frames in model.animate(request):
                 rendered = time.perf_counter()
