@@ -290,6 +290,8 @@ class ErrorBody(Contract):
     code: str
     message: str
     retryable: bool = False
+    kind: str | None = None
+    """The code of the family that `code` is one of: `clipped` is an `invalid_audio`. None where `code` says it all."""
     field: str | None = None
     accepted: str | None = None
     retry_after: float | None = None

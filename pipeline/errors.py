@@ -63,6 +63,8 @@ class MouthpieceError(Exception):
     def body(self) -> dict[str, Any]:
         """The JSON body of the HTTP answer: `{"error": {"code", "message", ...}}`."""
         error: dict[str, Any] = {"code": self.code, "message": self.message, "retryable": self.retryable}
+        if self.code != self.default_code:
+            error["kind"] = self.default_code
         for name in ("field", "accepted", "retry_after"):
             value = getattr(self, name)
             if value is not None:
