@@ -39,6 +39,9 @@ class Addresses:
     http: str
     dashboard: str | None
     ray: str
+    """For `ray.init(address=...)` in another process of this user."""
+    token: str | None
+    """File with the token that the dashboard asks for."""
 
 
 class Serving:
@@ -78,6 +81,8 @@ class Serving:
         # Read by the processes that Ray starts; ours to set, since this cluster is ours alone.
         os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", CONTROL_LOOP_SECONDS)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # Ray's own ports listen on every interface whatever it is told, so they ask for the user's token.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
         import ray
         from ray import serve
 
@@ -93,7 +98,6 @@ class Serving:
                 object_store_memory=self.settings.ray.object_store_megabytes << 20,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                _node_ip_address=LOOPBACK,
             )
             serve.start(http_options={"host": server.host, "port": server.port})
             serve.run(build(self.settings.args()), name=NAME, route_prefix=self._route)
@@ -103,8 +107,16 @@ class Serving:
                 raise Unavailable(f"The application did not start: {error}", code="start_failed") from error
             raise
         dashboard = f"http://{context.dashboard_url}" if self._dashboard and context.dashboard_url else None
+        token = Path("~/.ray/auth_token").expanduser()
+        if token.exists():
+            token.chmod(0o600)  # Ray leaves it readable for everyone
         shown = f"[{server.host}]" if ":" in server.host else server.host
-        return Addresses(f"http://{shown}:{server.port}", dashboard, context.address_info["address"])
+        return Addresses(
+            http=f"http://{shown}:{server.port}",
+            dashboard=dashboard,
+            ray=context.address_info["address"],
+            token=str(token) if token.exists() else None,
+        )
 
     def stop(self) -> None:
         """Ends the application, then every process of the cluster."""
