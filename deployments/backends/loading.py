@@ -54,6 +54,9 @@ class Target:
             raise self.missing(error) from error
         except ImportError as error:
             raise self.missing(error) from error
+        except Exception as error:
+            # Another package's module may raise anything while it is imported; say which one it was.
+            raise self._invalid(f"importing {module} raised {type(error).__name__}: {error}", "module:Class") from error
         for part in attribute.split("."):
             if not hasattr(found, part):
                 raise self._invalid(f"{module} has no {attribute!r}", "module:Class")
@@ -96,13 +99,13 @@ class Target:
         for name, parameter in parameters.items():
             if parameter.default is parameter.empty and name not in options:
                 raise self._refused("missing_option", name, f"{self.name} needs the option {name!r}", listed)
-        types = self._types(kind)
+        types = self._types(kind) if options else {}
         return {name: self._typed(name, value, types.get(name, Any)) for name, value in options.items()}
 
     def _types(self, kind: type) -> dict[str, Any]:
         try:
             return typing.get_type_hints(kind.__init__)
-        except NameError as error:
+        except (NameError, TypeError, AttributeError) as error:
             raise self._invalid(f"{self.path} has an annotation that can't be resolved: {error}", "types") from None
 
     def _typed(self, name: str, value: Any, wanted: Any) -> Any:
@@ -141,13 +144,19 @@ class Target:
 
 
 def construct(target: Target, options: Mapping[str, Any]) -> Any:
-    """The model. An import that fails only now, inside the constructor, says what to install as well."""
+    """The model. An import that fails only now, inside the constructor, says what to install as well.
+
+    A `ValueError` of the constructor is about its arguments, so it is the options that are refused.
+    """
     kind = target.load()
     checked = target.check(options)
     try:
         return kind(**checked)
     except ImportError as error:
         raise target.missing(error) from error
+    except ValueError as error:
+        field = f"options.{target.name}"
+        raise SettingsError(f"{field}: {error}", code="invalid_option", field=field, accepted=str(error)) from error
 
 
 def _parameters(kind: type) -> list[inspect.Parameter]:
