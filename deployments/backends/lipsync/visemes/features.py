@@ -34,7 +34,7 @@ TYPICAL: Final = np.interp(
 """(bands,) dB relative to the loud level: the long-term average spectrum of speech (after Byrne et al., 1994),
 rounded."""
 
-_BLOCK: Final = 2048
+_BLOCK: Final = 256
 COLUMNS: Final = BANDS + 1
 
 

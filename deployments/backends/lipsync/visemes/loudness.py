@@ -18,8 +18,8 @@ WINDOW: Final = 0.080
 SPAN: Final = 38.0
 """Decibels below the loud parts that count as no loudness at all."""
 
-FLOOR: Final = -80.0
-"""Decibels (full scale) that are silence however loud the rest is: below the noise of 14-bit sound."""
+FLOOR: Final = -96.0
+"""Decibels (full scale) that are silence however soft the rest is: the noise of 16-bit sound."""
 
 
 def steps(samples: int, sample_rate: int) -> int:
