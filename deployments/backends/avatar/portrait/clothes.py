@@ -82,7 +82,7 @@ class Tailor:
         x, y = self.patch.x[:, ::_COARSE], self.patch.y[::_COARSE]
         s = self.a.shoulder
         z = 0.9 * np.sqrt(np.clip(1 - (np.abs(x) / (s * 1.12)) ** 2.4, 0, 1) + 0.01) + 0 * y
-        z = z - 0.35 * smooth(2.5, 1.9, y) * (0.4 + np.abs(x) / s)
+        z = z - 0.42 * smooth(3.6, 1.7, y) * (0.4 + np.sqrt(x * x + 0.12) / s)
         for sign in (-1, 1):
             z = z + 0.05 * np.exp(-0.5 * (((x - sign * 0.62) / 0.36) ** 2 + ((y - 3.0) / 0.34) ** 2))
             for _ in range(5):

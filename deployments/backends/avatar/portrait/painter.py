@@ -21,12 +21,15 @@ def paint(traits: Traits) -> Field:
     """(SIDE, SIDE, 3) float32, sRGB 0 to 1."""
     a = Anatomy.of(traits)
     pixels = paint_backdrop(traits)
-    behind, front = hair_layers(traits, a)
+    behind, shoulders, front = hair_layers(traits)
     for layer in behind:
         layer.lay(pixels)
     paint_clothes_behind(pixels, traits, a)
     paint_neck(pixels, traits, a)
     paint_clothes(pixels, traits, a)
+    _shade_under(pixels, shoulders)
+    for layer in shoulders:
+        layer.lay(pixels)
     paint_ears(pixels, traits, a)
     paint_face(pixels, traits, a)
     paint_nose(pixels, traits, a)

@@ -22,16 +22,19 @@ _STEPS = 40
 """Points along a strand."""
 
 
+Guide = list[tuple[float, float]]
+
+
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """Hair between `guides`, each a list of (x, y) from root to tip; all have their own number of points."""
 
-    guides: tuple[Points | list[tuple[float, float]], ...]
+    guides: tuple[Guide, ...]
     count: int
     """Strands."""
     locks: int
     """Groups that the strands gather in."""
-    gather: float = 0.55
+    gather: float = 0.85
     """0 strands keep apart to 1 a lock ends in one point."""
     wave: float = 0.0
     """Sideways swing in face units."""
@@ -45,10 +48,24 @@ class Sheet:
     """Taken from the light: hair that lies in shadow."""
     band: tuple[float, float] = (0.30, 0.11)
     """Where along the strands the bright band lies, and its width."""
-    thick: float = 1.6
+    unrest: float = 0.5
+    """How unlike the swings of neighbouring locks are."""
+    thick: int = 1
     """Width of a strand in pixels of the sheet."""
+    opacity: float = 1.0
+    feather: float = 0.0
+    """Softness of the edge, face units: hair cut so close that skin shows."""
     solid: bool = True
     """The ground between the strands is filled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hairdo:
+    """The sheets behind the neck, those on the shoulders and those over the face, each back to front."""
+
+    behind: tuple[Sheet, ...] = ()
+    shoulders: tuple[Sheet, ...] = ()
+    front: tuple[Sheet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +83,19 @@ class Layer:
         view += self.alpha[..., None] * (self.colour - view)
 
 
-def comb(sheet: Sheet, random: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(n, steps, 2) strands in face units and (n,) their place across the sheet, 0 to 1."""
+@dataclass(frozen=True, slots=True)
+class Combed:
+    """The strands of a sheet: `lines` (n, steps, 2) in face units; for each the number of its lock and its place
+    in it, -1 at one edge to 1 at the other."""
+
+    lines: NDArray[np.float64]
+    lock: NDArray[np.intp]
+    place: NDArray[np.float64]
+
+
+def comb(sheet: Sheet, random: np.random.Generator) -> Combed:
     guides = np.stack([spline(guide, _STEPS) for guide in sheet.guides])
     place = (np.arange(sheet.count) + random.uniform(0, 1, sheet.count)) / sheet.count
-    random.shuffle(place)
 
     def between(at: NDArray[np.float64]) -> NDArray[np.float64]:
         span = at * (len(guides) - 1)
@@ -79,55 +104,79 @@ def comb(sheet: Sheet, random: np.random.Generator) -> tuple[NDArray[np.float64]
         return guides[index] * (1 - share) + guides[index + 1] * share
 
     u = np.linspace(0, 1, _STEPS)
-    lock = np.minimum((place * sheet.locks).astype(int), sheet.locks - 1)
-    middle = (lock + 0.5 + random.uniform(-0.25, 0.25, sheet.locks)[lock]) / sheet.locks
+    # Locks of unlike breadth.
+    borders = np.cumsum(random.uniform(0.5, 1.5, sheet.locks))
+    borders = np.concatenate([[0], borders / borders[-1]])
+    lock = np.clip(np.searchsorted(borders, place) - 1, 0, sheet.locks - 1)
+    low, high = borders[lock], borders[lock + 1]
+    middle = (low + high) / 2
     own, heart = between(place), between(middle)
-    pull = (sheet.gather * random.uniform(0.6, 1.0, sheet.locks)[lock])[:, None] * u**1.5
+    pull = (sheet.gather * random.uniform(0.7, 1.0, sheet.locks)[lock])[:, None] * u**2.4
     lines = own + pull[..., None] * (heart - own)
     along = np.gradient(lines, axis=1)
     normal = np.stack([-along[..., 1], along[..., 0]], -1)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True) + 1e-9
-    phase = random.uniform(0, 2 * np.pi, sheet.locks)[lock] + random.normal(0, 0.25, sheet.count)
-    pace = sheet.turns * random.uniform(0.85, 1.15, sheet.locks)[lock]
-    swing = sheet.wave * np.sin(phase[:, None] + 2 * np.pi * pace[:, None] * u) * np.minimum(u * 3, 1)
+    # Neighbouring locks swing nearly together: that is what makes a wave of them.
+    phase = 5.0 * middle + random.normal(0, sheet.unrest, sheet.locks)[lock] + random.normal(0, 0.12, sheet.count)
+    pace = sheet.turns * (1 + 0.12 * sheet.unrest * random.uniform(-1, 1, sheet.locks)[lock])
+    swing = sheet.wave * np.sin(phase[:, None] + 2 * np.pi * pace[:, None] * u) * np.minimum(u * 2.5, 1)
     drift = random.normal(0, sheet.stray, sheet.count)[:, None] * (0.3 + u)
-    return lines + normal * (swing + drift)[..., None], place
+    lines = lines + normal * (swing + drift)[..., None]
+    return Combed(lines, lock, (place - middle) / (high - low) * 2)
 
 
 def paint_sheet(sheet: Sheet, traits: Traits, random: np.random.Generator) -> Layer:
     """Draws a sheet by itself."""
-    lines, place = comb(sheet, random)
-    cut = (_STEPS * (1 - sheet.ragged * random.uniform(0, 1, sheet.count) ** 2)).astype(int).clip(4)
+    combed = comb(sheet, random)
+    lines = combed.lines
     canvas = np.empty((SIDE, SIDE, 0), np.float32)
     patch = Patch.around(canvas, lines.reshape(-1, 2), 0.03)
-    fixed = patch.fixed(lines.reshape(-1, 2)).reshape(lines.shape)
-    strands = [line[:end] for line, end in zip(fixed, cut, strict=True)]
-    cover, tones = _draw(strands, sheet, patch, random)
+    cover, tones = _draw(sheet, combed, patch, random)
     if sheet.solid:
-        hull = np.concatenate([spline(sheet.guides[0], 60)[3:], spline(sheet.guides[-1], 60)[3:][::-1]])
-        ground = patch.fill(hull)
-        cover = np.maximum(cover, smooth(0.55, 0.95, blurred(ground, 2.5)))
+        cover = np.maximum(cover, smooth(0.45, 0.95, blurred(patch.fill(_ground(sheet)), 3)))
     value = _light(sheet, lines, patch, cover, traits)
     fleck = (tones - 0.5) * 2
-    value = value + 0.17 * fleck
+    value = value * (1 + 0.22 * fleck) + 0.115 * fleck
     colour = ramp(HAIRS[traits.hair_colour], (0.0, 0.42, 1.0), np.clip(value, 0, 1))
-    return Layer(patch.left, patch.top, cover, colour)
+    if sheet.feather:
+        cover = blurred(cover, sheet.feather * UNIT)
+    return Layer(patch.left, patch.top, cover * np.float32(sheet.opacity), colour)
 
 
-def _draw(
-    strands: list[NDArray[np.int32]], sheet: Sheet, patch: Patch, random: np.random.Generator
-) -> tuple[Field, Field]:
-    """Coverage and a map of tones: strands over one another in random order, 12 batches of 8 tones."""
-    tones = np.full(patch.shape, 96, np.uint8)
+def _ground(sheet: Sheet) -> Points:
+    """The outline of a sheet from just after its roots to well before its tips, which stay loose."""
+    guides = [spline(guide, 60) for guide in sheet.guides]
+    roots, tips = (spline([tuple(guide[at]) for guide in guides], 40) for at in (3, 48))
+    return np.concatenate([roots, guides[-1][3:48], tips[::-1], guides[0][3:48][::-1]])
+
+
+def _draw(sheet: Sheet, combed: Combed, patch: Patch, random: np.random.Generator) -> tuple[Field, Field]:
+    """Coverage and a map of tones about 0.5: lock over lock in random order, each darker at its edges."""
+    lines = combed.lines
+    fixed = patch.fixed(lines.reshape(-1, 2)).reshape(lines.shape)
+    length = 1 - sheet.ragged * random.uniform(0, 1, len(lines)) ** 1.5
+    length *= (1 - 0.7 * sheet.ragged * random.uniform(0, 1, sheet.locks))[combed.lock]
+    length -= 0.9 * sheet.ragged * combed.place**2
+    cut = np.clip(length * _STEPS, 4, _STEPS).astype(int)
+    strands = [line[:end] for line, end in zip(fixed, cut, strict=True)]
+    own = random.normal(0, 1, len(lines))
+    each = random.normal(0, 1, sheet.locks)
+    tone = 128 + 30 * own + 18 * each[combed.lock] + 26 * (0.4 - combed.place**2)
+    level = np.clip(tone / 12, 1, 20).astype(int)
+    tones = np.full(patch.shape, 112, np.uint8)
     cover = np.zeros(patch.shape, np.uint8)
-    thickness = max(1, round(sheet.thick))
-    batches = np.array_split(np.arange(len(strands)), 96)
-    levels = random.permutation(96)
-    for batch, level in zip(batches, levels, strict=True):
-        lines = [strands[k] for k in batch]
-        if lines:
-            cv2.polylines(tones, lines, False, int(24 + level * 2.2), thickness, cv2.LINE_AA, 4)
-    cv2.polylines(cover, strands, False, 255, thickness, cv2.LINE_AA, 4)
+    for lock in random.permutation(sheet.locks):
+        members = np.flatnonzero(combed.lock == lock)
+        if sheet.solid and len(members) > 8:
+            # The lock's own ground, between its outer strands: it narrows to the tip as they do.
+            edge = max(1, len(members) // 10)
+            body = np.concatenate([strands[members[edge]], strands[members[-1 - edge]][::-1]])
+            cv2.fillPoly(tones, [body], int(100 + 14 * each[lock]), cv2.LINE_8, 4)
+            cv2.fillPoly(cover, [body], 255, cv2.LINE_AA, 4)
+        for step in random.permutation(np.unique(level[members])):
+            group = [strands[k] for k in members[level[members] == step]]
+            cv2.polylines(tones, group, False, int(step * 12), sheet.thick, cv2.LINE_AA, 4)
+    cv2.polylines(cover, strands, False, 255, sheet.thick, cv2.LINE_AA, 4)
     return cover.astype(np.float32) / 255, tones.astype(np.float32) / 255
 
 
