@@ -17,19 +17,12 @@ from deployments.backends.avatar.portrait.canvas import (
     smooth,
     spline,
 )
-from deployments.backends.avatar.portrait.palette import LIGHTS, blend, cloth, ramp
+from deployments.backends.avatar.portrait.palette import LIGHTS, blend, cloth, cloth_tones, ramp
 from deployments.backends.avatar.portrait.relief import light
 from deployments.backends.avatar.portrait.traits import Colour, Traits
 
 _COARSE = 2
 _BOTTOM = 3.3
-
-
-def _tones(colour: Colour) -> list[Colour]:
-    """Deep shadow, shadow, body, light."""
-    deep = blend(tuple(c * 0.30 for c in colour), (0.10, 0.06, 0.12), 0.25)
-    shadow = blend(tuple(c * 0.62 for c in colour), (0.20, 0.12, 0.22), 0.12)
-    return [deep, shadow, colour, blend(colour, (1.0, 0.97, 0.92), 0.24)]
 
 
 def _side(a: Anatomy, x0: float, y0: float) -> Points:
@@ -111,7 +104,7 @@ class Tailor:
         value = self.fall + lift + weave * texture
         # The edge of a piece turns away from the light.
         value = value - 0.10 * smooth(0.95, 0.5, blurred(alpha, 2.5))
-        self.patch.over(alpha, ramp(_tones(colour), (0.0, 0.34, 0.70, 1.0), np.clip(value, 0, 1)))
+        self.patch.over(alpha, ramp(cloth_tones(colour), (0.0, 0.34, 0.70, 1.0), np.clip(value, 0, 1)))
         return alpha
 
     def seam(self, line: Points, width: float = 0.012, strength: float = 0.5) -> None:

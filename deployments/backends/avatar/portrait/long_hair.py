@@ -69,27 +69,27 @@ def _mass(length: float, flare: float, sheet: Sheet) -> Sheet:
 
 
 def straight(side: float) -> Hairdo:
-    sheet = Sheet((), count=1500, locks=26, gather=0.8, wave=0.014, turns=1.1, unrest=0.25, ragged=0.16)
+    sheet = Sheet((), count=1500, locks=26, gather=0.35, wave=0.014, turns=1.1, unrest=0.25, ragged=0.06)
     return Hairdo((_mass(2.40, 0.04, sheet),), (), _curtains(side, 2.62, 0.05, sheet))
 
 
 def wavy(side: float) -> Hairdo:
-    sheet = Sheet((), count=1500, locks=22, gather=0.85, wave=0.055, turns=2.6, unrest=0.45, stray=0.016, ragged=0.2)
+    sheet = Sheet((), count=1500, locks=22, gather=0.5, wave=0.055, turns=2.6, unrest=0.45, stray=0.014, ragged=0.10)
     return Hairdo((_mass(2.25, 0.10, sheet),), (), _curtains(side, 2.48, 0.14, sheet, 0.02))
 
 
 def curly(side: float) -> Hairdo:
-    sheet = Sheet((), count=1700, locks=46, gather=0.8, wave=0.075, turns=5.5, unrest=1.6, stray=0.016, ragged=0.28)
+    sheet = Sheet((), count=1700, locks=46, gather=0.8, wave=0.075, turns=5.5, unrest=1.6, stray=0.016, ragged=0.18)
     return Hairdo((_mass(1.85, 0.22, sheet),), (), _curtains(side, 2.05, 0.26, sheet, 0.05))
 
 
 def bob(side: float) -> Hairdo:
-    sheet = Sheet((), count=1300, locks=24, gather=0.5, wave=0.010, turns=1.0, unrest=0.3, ragged=0.07)
+    sheet = Sheet((), count=1300, locks=24, gather=0.2, wave=0.010, turns=1.0, unrest=0.3, ragged=0.03)
     return Hairdo((_mass(1.30, -0.10, sheet),), (), _curtains(side, 1.46, -0.10, sheet))
 
 
 def wavy_bob(side: float) -> Hairdo:
-    sheet = Sheet((), count=1300, locks=22, gather=0.7, wave=0.05, turns=2.0, unrest=0.5, stray=0.016, ragged=0.14)
+    sheet = Sheet((), count=1300, locks=22, gather=0.45, wave=0.05, turns=2.0, unrest=0.5, stray=0.014, ragged=0.08)
     return Hairdo((_mass(1.45, 0.02, sheet),), (), _curtains(side, 1.62, 0.05, sheet, 0.03))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from deployments.backends.avatar.portrait.anatomy import Anatomy
 from deployments.backends.avatar.portrait.backdrop import finish, paint_backdrop
+from deployments.backends.avatar.portrait.beard import paint_beard
 from deployments.backends.avatar.portrait.brows import paint_brows
 from deployments.backends.avatar.portrait.canvas import SIDE, Field, blurred
 from deployments.backends.avatar.portrait.clothes import paint_clothes, paint_clothes_behind
@@ -15,6 +16,7 @@ from deployments.backends.avatar.portrait.mouth import paint_mouth, paint_nose
 from deployments.backends.avatar.portrait.skin import paint_ears, paint_face, paint_neck
 from deployments.backends.avatar.portrait.strands import Layer
 from deployments.backends.avatar.portrait.traits import Traits
+from deployments.backends.avatar.portrait.worn import paint_beanie, paint_earrings, paint_glasses, paint_hijab
 
 
 def paint(traits: Traits) -> Field:
@@ -31,14 +33,21 @@ def paint(traits: Traits) -> Field:
     for layer in shoulders:
         layer.lay(pixels)
     paint_ears(pixels, traits, a)
+    paint_earrings(pixels, traits, a)
     paint_face(pixels, traits, a)
     paint_nose(pixels, traits, a)
+    paint_beard(pixels, traits, a)
     paint_eyes(pixels, traits, a)
     paint_mouth(pixels, traits, a)
     paint_brows(pixels, traits, a)
     _shade_under(pixels, front)
     for layer in front:
         layer.lay(pixels)
+    if traits.headwear == "beanie":
+        paint_beanie(pixels, traits)
+    elif traits.headwear == "hijab":
+        paint_hijab(pixels, traits, a)
+    paint_glasses(pixels, traits, a)
     finish(pixels, traits)
     return pixels
 

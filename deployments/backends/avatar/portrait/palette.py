@@ -124,3 +124,14 @@ LIGHTS: Final[dict[str, Lighting]] = {
 
 def cloth(name: str) -> Colour:
     return rgb(CLOTHS[name])
+
+
+def cloth_tones(colour: Colour) -> list[Colour]:
+    """Deep shadow, shadow, body and light of a cloth."""
+    deep = blend(scaled(colour, 0.30), (0.10, 0.06, 0.12), 0.25)
+    shadow = blend(scaled(colour, 0.62), (0.20, 0.12, 0.22), 0.12)
+    return [deep, shadow, colour, blend(colour, (1.0, 0.97, 0.92), 0.24)]
+
+
+def scaled(colour: Colour, by: float) -> Colour:
+    return (colour[0] * by, colour[1] * by, colour[2] * by)

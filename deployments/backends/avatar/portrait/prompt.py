@@ -35,7 +35,7 @@ def understood(prompt: str) -> dict[str, str]:
     years = _YEARS.search(text)
     if years:
         reading.say("age", years[1])
-        text = text[: years.start()] + " person " + text[years.end() :]
+        text = text[: years.start()] + " person " + re.sub(r"^[\s-]*old\b", "", text[years.end() :])
     tokens = _TOKEN.findall(text)
     # Hyphens join an adjective to its noun ("blue-eyed", "long-haired") unless the whole is a phrase of its own.
     spread: list[str] = []
@@ -104,6 +104,9 @@ class _Reading:
         """Ends a phrase: adjectives that are left belong to the noun before, or to what the phrase was opened by."""
         if self._waiting and self._noun:
             self._describe(self._noun)
+        if word == ":" and self._noun:
+            # "hair: black": what comes after the colon describes the noun before it.
+            return
         for left in self._waiting:
             if left in words.COLOURS and self._opened_by in ("in", "wearing"):
                 self.say("clothes colour", words.COLOURS[left])

@@ -77,6 +77,6 @@ def ponytail(side: float) -> Hairdo:
         for k in (1.0, 0.5, 0.0, -0.5)
     )
     sheet = Sheet(
-        tail, count=1000, locks=14, gather=0.85, wave=0.03, turns=1.6, unrest=0.35, ragged=0.16, band=(0.3, 0.12)
+        tail, count=1000, locks=14, gather=0.5, wave=0.03, turns=1.6, unrest=0.35, ragged=0.12, band=(0.3, 0.12)
     )
     return Hairdo((), (sheet,), (_drawn_back((0.0, -1.62)),))
