@@ -17,6 +17,7 @@ from pipeline.contracts import (
     AudioFormat,
     Avatar,
     Capability,
+    Consent,
     DrawRequest,
     PortraitRequest,
     Samples,
@@ -38,6 +39,7 @@ from pipeline.settings import Settings
 from pipeline.steps.locate import Locator
 from pipeline.steps.speak import Speaker
 from pipeline.storage.avatars import AvatarStore
+from pipeline.storage.consents import ConsentStore
 from pipeline.storage.voices import VoiceStore
 from pipeline.streams import from_thread, into_thread
 from pipeline.text import normalise
@@ -65,9 +67,10 @@ class Coordinator:
         self._models = HandleModels(handles)
         folder = settings.storage.folder.expanduser()
         shelf, avatars = VoiceStore(folder / "voices"), AvatarStore(folder / "avatars")
+        consents = ConsentStore(folder / "consents")
         self._speaker = Speaker(self._models, shelf, settings.limits)
         self._locator = Locator(self._models, settings.limits.image_pixels)
-        self._library = Library(self._models, settings, self._speaker, self._locator, shelf, avatars)
+        self._library = Library(self._models, settings, self._speaker, self._locator, shelf, avatars, consents)
         self._renderer = Renderer(self._models, settings, self._speaker, self._locator, avatars)
         self._lock = _own(videos)
         limits = settings.limits
@@ -149,8 +152,8 @@ class Coordinator:
 
     # Voices
 
-    async def create_voice(self, name: str, clip: bytes) -> VoiceProfile:
-        return await self._library.create_voice(name, clip)
+    async def create_voice(self, name: str, clip: bytes, consent: str | None = None) -> VoiceProfile:
+        return await self._library.create_voice(name, clip, consent)
 
     async def voices(self) -> VoiceList:
         return await self._library.voices()
@@ -170,6 +173,23 @@ class Coordinator:
 
     async def delete_voice(self, voice: str) -> None:
         self._library.delete_voice(voice)
+
+    # Consents
+
+    async def create_consent(self, name: str, language: str, recording: bytes) -> Consent:
+        return await self._library.create_consent(name, language, recording)
+
+    async def consents(self, limit: int = 20, after: str | None = None) -> list[Consent]:
+        return self._library.consents(limit, after)
+
+    async def consent(self, consent: str) -> Consent:
+        return self._library.consent(consent)
+
+    async def rename_consent(self, consent: str, name: str) -> Consent:
+        return self._library.rename_consent(consent, name)
+
+    async def delete_consent(self, consent: str) -> None:
+        self._library.delete_consent(consent)
 
     # Avatars
 

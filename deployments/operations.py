@@ -12,6 +12,7 @@ from pipeline.contracts import (
     AudioFormat,
     Avatar,
     Capability,
+    Consent,
     DrawRequest,
     SpeakRequest,
     Status,
@@ -74,8 +75,8 @@ class Operations:
     async def draw(self, request: DrawRequest) -> bytes:
         return await self._call("draw", request)
 
-    async def create_voice(self, name: str, clip: bytes) -> VoiceProfile:
-        return await self._call("create_voice", name, clip)
+    async def create_voice(self, name: str, clip: bytes, consent: str | None = None) -> VoiceProfile:
+        return await self._call("create_voice", name, clip, consent)
 
     async def voices(self) -> VoiceList:
         return await self._call("voices")
@@ -93,6 +94,21 @@ class Operations:
 
     async def delete_voice(self, voice: str) -> None:
         await self._call("delete_voice", voice)
+
+    async def create_consent(self, name: str, language: str, recording: bytes) -> Consent:
+        return await self._call("create_consent", name, language, recording)
+
+    async def consents(self, limit: int = 20, after: str | None = None) -> list[Consent]:
+        return await self._call("consents", limit, after)
+
+    async def consent(self, consent: str) -> Consent:
+        return await self._call("consent", consent)
+
+    async def rename_consent(self, consent: str, name: str) -> Consent:
+        return await self._call("rename_consent", consent, name)
+
+    async def delete_consent(self, consent: str) -> None:
+        await self._call("delete_consent", consent)
 
     async def create_avatar(
         self,

@@ -341,6 +341,19 @@ class VoiceProfile(Contract):
     usable_by: tuple[str, ...]
     fidelity: Literal["tint", "clone"] = "tint"
     """`tint`: pitch, range, pace and colour of the clip, not the person's identity."""
+    consent: str | None = None
+    """Id of the consent that it was made with."""
+
+
+class Consent(Contract):
+    """A person's recorded agreement to have their voice kept."""
+
+    id: str
+    name: Name
+    language: Language
+    created_at: datetime
+    seconds: float
+    """Length of the recording."""
 
 
 class Avatar(Contract):

@@ -1,19 +1,20 @@
-"""Voices and faces that are kept: made from uploads, used by id ever after."""
+"""Voices, consents and faces that are kept: made from uploads, used by id ever after."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 
-from pipeline.contracts import Avatar, PortraitRequest, Speech, VoiceList, VoiceProfile
-from pipeline.errors import InvalidRequest
-from pipeline.media.audio import decode_audio
+from pipeline.contracts import Avatar, Consent, PortraitRequest, Speech, VoiceList, VoiceProfile
+from pipeline.errors import Conflict, InvalidRequest
+from pipeline.media.audio import check_speech, decode_audio
 from pipeline.media.image import encode_png
 from pipeline.models import Models
 from pipeline.settings import Settings
 from pipeline.steps.locate import Locator, Portrait
 from pipeline.steps.speak import Speaker, Spoken
 from pipeline.storage.avatars import AvatarStore
+from pipeline.storage.consents import ConsentStore
 from pipeline.storage.voices import VoiceStore
 
 PREVIEW = "Hello, this is how I sound. The quick brown fox jumps over the lazy dog."
@@ -21,7 +22,7 @@ PREVIEW = "Hello, this is how I sound. The quick brown fox jumps over the lazy d
 
 
 class Library:
-    """The operations on voice profiles and avatars."""
+    """The operations on voice profiles, consents and avatars."""
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Library:
         locator: Locator,
         voices: VoiceStore,
         avatars: AvatarStore,
+        consents: ConsentStore,
     ) -> None:
         self._models = models
         self._settings = settings
@@ -38,15 +40,21 @@ class Library:
         self._locator = locator
         self._voices = voices
         self._avatars = avatars
+        self._consents = consents
 
-    async def create_voice(self, name: str, clip: bytes) -> VoiceProfile:
-        """Measures the clip and keeps the profile. Raises `InvalidAudio` with the reason, `Conflict` for the name."""
+    async def create_voice(self, name: str, clip: bytes, consent: str | None = None) -> VoiceProfile:
+        """Measures the clip and keeps the profile, with the id of the consent that allows it, where there is one.
+
+        Raises `InvalidAudio` with the reason, `Conflict` for the name, `NotFound` for the consent.
+        """
+        if consent is not None:
+            self.consent(consent)
         backend = self._models.choose("voice", None)
         tint = await self._speaker.measure(backend, clip)
         longest = self._settings.limits.clip_seconds_max
         samples, rate = await asyncio.to_thread(decode_audio, clip, field="clip", max_seconds=longest)
         usable = self._models.enabled("voice")
-        return await asyncio.to_thread(self._voices.create, name, samples, rate, tint, usable)
+        return await asyncio.to_thread(self._voices.create, name, samples, rate, tint, usable, consent)
 
     async def voices(self) -> VoiceList:
         profiles = await asyncio.to_thread(self._voices.list)
@@ -66,6 +74,36 @@ class Library:
 
     def delete_voice(self, voice: str) -> None:
         self._voices.delete(self._voices.get(voice).id)
+
+    async def create_consent(self, name: str, language: str, recording: bytes) -> Consent:
+        """Keeps the recording as evidence. Raises `InvalidAudio` where there is nothing to be heard in it."""
+        longest = self._settings.limits.clip_seconds_max
+        samples, rate = await asyncio.to_thread(decode_audio, recording, field="recording", max_seconds=longest)
+        check_speech(samples, rate, "recording")
+        return await asyncio.to_thread(self._consents.create, name, language, samples, rate)
+
+    def consents(self, limit: int, after: str | None) -> list[Consent]:
+        """At most `limit`, newest first, older than `after`."""
+        return [consent for consent in self._consents.list() if after is None or consent.id < after][:limit]
+
+    def consent(self, consent: str) -> Consent:
+        return self._consents.get(consent)
+
+    def rename_consent(self, consent: str, name: str) -> Consent:
+        return self._consents.rename(consent, name)
+
+    def delete_consent(self, consent: str) -> None:
+        """Raises `Conflict` with code consent_in_use while a voice is kept that was made with it."""
+        found = self._consents.get(consent)
+        held = [profile.name for profile in self._voices.list() if profile.consent == found.id]
+        if held:
+            raise Conflict(
+                f"Voices were made with this consent: {', '.join(held)}.",
+                code="consent_in_use",
+                field="consent",
+                accepted="a consent without voices; delete those first",
+            )
+        self._consents.delete(found.id)
 
     async def create_avatar(
         self, name: str, portrait: bytes | None, prompt: str | None, size: int | None, seed: int

@@ -6,7 +6,17 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from deployments.ingress import answers, library, openai_audio, openai_images, openai_models, speech, system, videos
+from deployments.ingress import (
+    answers,
+    library,
+    openai_audio,
+    openai_images,
+    openai_models,
+    openai_voices,
+    speech,
+    system,
+    videos,
+)
 from deployments.ingress.uploads import MEGABYTE, BodyLimit
 from deployments.operations import Operations
 from pipeline.settings import Settings
@@ -32,7 +42,7 @@ def make_api(operations: Operations, settings: Settings) -> FastAPI:
     )
     api.add_middleware(BodyLimit, limit=settings.server.upload_megabytes * MEGABYTE)
     answers.install(api)
-    for part in (videos, speech, library, system, openai_audio, openai_images, openai_models):
+    for part in (videos, speech, library, system, openai_audio, openai_voices, openai_images, openai_models):
         api.include_router(part.router(operations))
     system.install_docs(api)
     return api
