@@ -33,7 +33,7 @@ SLOWEST, FASTEST = 80, 440
 _SYNCHRONOUS = 2
 _PHONEME_EVENTS, _PHONEME_IPA = 1, 2
 _CHARS_UTF8 = 1  # without espeakSSML and espeakPHONEMES: "<", "&" and "[[" are text
-_RATE, _PITCH = 1, 3
+_RATE, _PITCH, _RANGE = 1, 3, 4
 _EVENT_LIST_TERMINATED, _EVENT_PHONEME = 0, 7
 _NAME_BYTES = 8
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # U+0001 begins a command to espeak-ng
@@ -112,11 +112,12 @@ def variants() -> tuple[str, ...]:
     return tuple(sorted(path.name for path in (_data() / "voices" / "!v").iterdir() if path.is_file()))
 
 
-def synthesise(text: str, voice: str, rate: int, pitch: int) -> tuple[Samples, list[tuple[int, str]]]:
+def synthesise(text: str, voice: str, rate: int, pitch: int, spread: int) -> tuple[Samples, list[tuple[int, str]]]:
     """Sound at `SAMPLE_RATE` and where each phoneme begins: (sample, IPA), silence being the empty string.
 
     `voice` is `identifier` or `identifier+variant`, both from the lists above; `rate` is in words a minute,
-    `SLOWEST` to `FASTEST`; `pitch` is 0 to 99 with 50 for the voice's own, an octave each way.
+    `SLOWEST` to `FASTEST`; `pitch` is 0 to 99 with 50 for the voice's own, and moves its lowest pitch an octave
+    each way; `spread` is 0 to 99 with 50 for the voice's own range above that, and is proportional.
     """
     sound: list[Samples] = []
     phonemes: list[tuple[int, str]] = []
@@ -140,6 +141,7 @@ def synthesise(text: str, voice: str, rate: int, pitch: int) -> tuple[Samples, l
             raise BackendFailed(f"espeak-ng refused its own voice {voice!r}.", field="voice")
         library.espeak_SetParameter(_RATE, rate, 0)
         library.espeak_SetParameter(_PITCH, pitch, 0)
+        library.espeak_SetParameter(_RANGE, spread, 0)
         status = library.espeak_Synth(encoded, ctypes.c_size_t(len(encoded)), 0, 0, 0, _CHARS_UTF8, None, None)
         if status != 0:
             raise BackendFailed(f"espeak-ng could not say {text[:40]!r} (status {status}).")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.contracts import SpeechRequest
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.contracts import Phoneme, Speech, SpeechRequest
 from pipeline.errors import InvalidRequest
 from pipeline.text import PIECE
 
@@ -19,8 +23,8 @@ def check(request: SpeechRequest) -> None:
         raise InvalidRequest(f"The pitch is {request.pitch}.", field="pitch", accepted="-12 to 12 semitones")
 
 
-def pause_after(piece: str, *, last: bool, speed: float) -> float:
-    """Seconds of silence after a piece of `pipeline.text.sentences`, by how it ends."""
+def with_pause(speech: Speech, piece: str, *, last: bool, speed: float) -> Speech:
+    """`speech` of a piece of `pipeline.text.sentences`, and the silence that belongs after it by how it ends."""
     end = piece.rstrip(_QUOTES)[-1:]
     if last:
         seconds = _LAST
@@ -30,4 +34,12 @@ def pause_after(piece: str, *, last: bool, speed: float) -> float:
         seconds = _WORD
     else:
         seconds = _SENTENCE
-    return seconds / speed
+    silence = np.zeros(round(seconds / speed * speech.sample_rate), np.float32)
+    samples = np.concatenate([speech.samples, silence])
+    phonemes = speech.phonemes
+    if phonemes is not None:
+        pause = Phoneme(speech.seconds, len(samples) / speech.sample_rate, "")
+        if phonemes and not phonemes[-1].ipa:
+            phonemes, pause = phonemes[:-1], replace(pause, start=phonemes[-1].start)
+        phonemes = (*phonemes, pause)
+    return replace(speech, samples=samples, phonemes=phonemes)

@@ -36,6 +36,16 @@ def stretch(samples: Samples, sample_rate: int, factor: float) -> Samples:
     return output[hop : hop + target]
 
 
+def shift(samples: Samples, sample_rate: int, semitones: float) -> Samples:
+    """The same length, higher or lower: stretched, then resampled, so that formants move along. For small steps."""
+    if abs(semitones) < 0.05 or not len(samples):
+        return samples
+    from scipy.signal import resample
+
+    longer = stretch(samples, sample_rate, 2 ** (semitones / 12))
+    return resample(longer, len(samples)).astype(np.float32)
+
+
 def _most_similar(around: Samples, natural: Samples) -> int:
     """The offset in `around` at which it is most like `natural`, by normalised correlation."""
     if len(natural) == 0:
