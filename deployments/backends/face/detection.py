@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,8 @@ TILE: Final = 288
 OVERLAP: Final = 64
 LEVELS: Final = (256, 512, 960, 1856)
 """Longer side of the picture on each level of the pyramid; the first is seen whole, the others in tiles."""
-SEEN: Final = 0.12
-"""The smallest face that is reliably seen, as a share of the side looked at."""
+SEEN: Final = 0.085
+"""The smallest face (forehead to chin) that is reliably seen, as a share of the side looked at."""
 
 _CONFIG: Final = """
 input_stream: "image"
@@ -48,14 +49,26 @@ class Detector:
         self._near = Graph(_CONFIG.format("ShortRange"), "detections")
         self._far = Graph(_CONFIG.format("FullRange"), "detections")
 
-    def level(self, picture: Picture, level: int) -> list[Detection]:
-        """The faces seen on one level of the pyramid, best first, each once."""
+    def levels(self, picture: Picture) -> Iterator[tuple[int, list[Detection]]]:
+        """The faces seen level by level, coarse to fine; enlarged to at most twice the picture's own size."""
+        longest = max(picture.shape[:2])
+        # Reduced once to the finest level, so that a large picture is not read again for each.
+        finest = _scaled(picture, LEVELS[-1] / longest) if longest > LEVELS[-1] else picture
+        for level, side in enumerate(LEVELS):
+            if level == 0 or side <= 2 * longest:
+                yield level, self.level(finest, level, of=longest)
+
+    def level(self, picture: Picture, level: int, *, of: int | None = None) -> list[Detection]:
+        """The faces seen on one level of the pyramid, best first, each once.
+
+        `of` is the longer side of the picture whose pixels are meant, where `picture` is a reduction of it.
+        """
         import cv2
 
         longest = max(picture.shape[:2])
-        scale = LEVELS[level] / longest
-        size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        small = _scaled(picture, LEVELS[level] / longest)
+        size = small.shape[1::-1]
+        scale = LEVELS[level] / (of or longest)
         found: list[Detection] = []
         if level == 0:
             # A border around it, for faces that reach the edges.
@@ -76,6 +89,14 @@ class Detector:
             return []
         height, width = part.shape[:2]
         return [_detection(message, (width, height), origin, scale) for message in graph.messages(packet)]
+
+
+def _scaled(picture: Picture, scale: float) -> Picture:
+    import cv2
+
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    scaled: Any = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return scaled
 
 
 def distinct(found: list[Detection]) -> list[Detection]:

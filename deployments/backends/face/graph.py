@@ -12,7 +12,7 @@ import os
 import struct
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -163,7 +163,7 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def quiet() -> Generator[None]:
     """Leaves out what MediaPipe's core is known to print on stderr as it starts; all else is passed on.
 
     Its logging can only be silenced by the environment, which belongs to whoever started this process.
