@@ -22,7 +22,7 @@ OPTION = f"{PREFIX}OPTIONS__<BACKEND>__<OPTION>"
 RESERVED: Mapping[str, str] = {
     "MOUTHPIECE_SERVER": "URL of a running server that the command line talks to",
     "MOUTHPIECE_CONFIG": "path of the settings file, where no --config is given",
-    "MOUTHPIECE_GOLDENS": "set by developers to write the tests' expected files anew",
+    "MOUTHPIECE_GOLDENS": "folder of reference files that the tests compare with, where there is one",
 }
 """Environment variables with our prefix that are not settings."""
 

@@ -97,7 +97,7 @@ BACKENDS: tuple[Backend, ...] = (
         capability="lipsync",
         name="meshwarp",
         target="deployments.backends.lipsync.meshwarp.backend:Meshwarp",
-        description="Warps the photo's own mouth by visemes; no network, real time on a CPU",
+        description="Warps the photo's own face, driven by visemes; no neural network",
         licence="Apache-2.0",
         commercial_use=True,
     ),

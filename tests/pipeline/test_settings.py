@@ -1,6 +1,7 @@
 """The settings object: strict types, bounds, immutability, plain values and back."""
 
 import ast
+import pickle
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,7 @@ def test_plain_values_come_back_equal():
         {"profile": "small", "voice": {"backends": ["flite", "espeak"]}, "options": {"flite": {"a": [1, None]}}}
     )
     assert Settings.model_validate(settings.args()) == settings
+    assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301
 
 
 def test_a_section_of_options_may_be_empty():

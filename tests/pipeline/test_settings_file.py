@@ -1,6 +1,7 @@
 """Settings files: ours and Ray Serve's, good, absent, empty and broken."""
 
 import logging
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -73,6 +74,14 @@ def test_an_empty_file_warns_and_changes_nothing(tmp_path, caplog, text):
     with caplog.at_level(logging.WARNING):
         layer = load_file(path)
     assert f"{path} is empty" in caplog.text
+    assert resolve(layer, {}) == resolve({}, {})
+
+
+def test_the_deploy_file_of_this_project_says_the_defaults(caplog):
+    with caplog.at_level(logging.WARNING):
+        layer = load_file(Path(__file__).parents[2] / "serve_config.yaml")
+    assert caplog.text == ""
+    assert layer.values
     assert resolve(layer, {}) == resolve({}, {})
 
 
