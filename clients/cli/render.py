@@ -1,0 +1,164 @@
+"""`mouthpiece render`: a talking video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from clients.cli import options, progress, screen, sources, where
+from clients.python.output import Output
+from pipeline.errors import MouthpieceError
+
+if TYPE_CHECKING:
+    from clients.python.studio import Studio
+    from pipeline.contracts import VideoFormat, VideoJob, VideoRequest
+
+FORMATS: Final[tuple[VideoFormat, ...]] = ("mp4", "webm", "gif")
+SAY, FACE, VIDEO = (
+    "What it says (one of the first three)",
+    "The face (drawn from the seed where none is given)",
+    "The video",
+)
+
+
+def render(
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="Video to write: .mp4, .webm or .gif.", show_default=False),
+    ],
+    text: Annotated[str | None, typer.Option("--text", metavar="TEXT", help="A text.", rich_help_panel=SAY)] = None,
+    script: Annotated[
+        Path | None,
+        typer.Option("--script", metavar="FILE", help="A text file (UTF-8); - is stdin.", rich_help_panel=SAY),
+    ] = None,
+    audio: Annotated[
+        Path | None, typer.Option("--audio", metavar="FILE", help="A recording of speech.", rich_help_panel=SAY)
+    ] = None,
+    voice: Annotated[
+        str | None,
+        typer.Option(
+            "--voice",
+            metavar="NAME|CLIP",
+            help="Voice profile or built-in voice; the path of a file is a reference clip.",
+            rich_help_panel=SAY,
+        ),
+    ] = None,
+    language: Annotated[
+        str, typer.Option("--language", metavar="TAG", help="BCP 47: en, en-gb, de, pt-br ...", rich_help_panel=SAY)
+    ] = "en",
+    speed: Annotated[float, typer.Option("--speed", metavar="X", help="Pace, 0.25 to 4.", rich_help_panel=SAY)] = 1.0,
+    pitch: Annotated[float, typer.Option("--pitch", metavar="SEMITONES", help="-12 to 12.", rich_help_panel=SAY)] = 0.0,
+    portrait: Annotated[
+        Path | None,
+        typer.Option("--portrait", metavar="IMAGE", help="A photo with one face.", rich_help_panel=FACE),
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", metavar="WORDS", help="A face drawn from words.", rich_help_panel=FACE)
+    ] = None,
+    avatar: Annotated[
+        str | None, typer.Option("--avatar", metavar="NAME", help="A stored avatar.", rich_help_panel=FACE)
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option("--size", metavar="PIXELS", help="Side, even; 512 unless set otherwise.", rich_help_panel=VIDEO),
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option("--fps", metavar="RATE", help="Frames a second; 25 unless set otherwise.", rich_help_panel=VIDEO),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Same request and seed, same bytes.", rich_help_panel=VIDEO)
+    ] = 0,
+    no_head_motion: Annotated[
+        bool, typer.Option("--no-head-motion", help="Hold the head still.", rich_help_panel=VIDEO)
+    ] = False,
+    no_blink: Annotated[bool, typer.Option("--no-blink", help="Keep the eyes open.", rich_help_panel=VIDEO)] = False,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--backend", metavar="CAPABILITY=NAME", help="voice=flite, lipsync=... ; repeat.", rich_help_panel=VIDEO
+        ),
+    ] = None,
+    server: options.Server = None,
+    config: options.Config = None,
+    sets: options.Set = None,
+    as_json: options.Json = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Make a talking video.
+
+    Examples:
+
+      mouthpiece render --text "Hello there." --portrait me.jpg -o hello.mp4
+
+      mouthpiece render --script speech.txt --voice anna --prompt "old man, grey beard" -o speech.webm
+
+      mouthpiece render --audio talk.wav --avatar eve --size 720 --server http://127.0.0.1:8000 -o talk.mp4
+    """
+    sources.one_of({"--text": text, "--script": script, "--audio": audio}, required=True)
+    sources.one_of({"--portrait": portrait, "--prompt": prompt, "--avatar": avatar}, required=False)
+    format = sources.extension(output, FORMATS)
+    chosen = sources.backends(backend)
+    with Output(output) as file:
+        recording = None if audio is None else sources.contents(audio, "--audio")
+        photo = None if portrait is None else sources.contents(portrait, "--portrait")
+        said, spoken_by = sources.spoken(text, script), sources.clip_or_name(voice)
+        from pipeline.contracts import Backends, VideoRequest
+
+        request = sources.contract(
+            VideoRequest,
+            text=said,
+            audio=recording,
+            language=language,
+            speed=speed,
+            pitch=pitch,
+            portrait=photo,
+            prompt=prompt,
+            avatar=avatar,
+            size=size,
+            fps=fps,
+            seed=seed,
+            head_motion=0.0 if no_head_motion else None,
+            blink=not no_blink,
+            format=format,
+            backends=sources.contract(Backends, **chosen),
+            **spoken_by,
+        )
+        with where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
+            job = made(studio, request, quiet=as_json)
+            studio.download(job, file)
+    if as_json:
+        screen.result({"output": str(output), "video": job})
+    else:
+        _summary(job, output)
+
+
+def made(studio: Studio, request: VideoRequest, *, quiet: bool) -> VideoJob:
+    """Renders and follows; interrupted, it cancels the job. Raises what the job failed of."""
+    from clients.python.failures import rebuilt
+
+    job = studio.render(request)
+    try:
+        job = progress.follow(studio.watch(job.id), quiet=quiet)
+    except KeyboardInterrupt:
+        studio.cancel(job.id)
+        raise
+    if job.error is not None:
+        raise rebuilt(job.error.model_dump())
+    if job.result is None:
+        raise MouthpieceError(f"The video {job.id} was {job.status}.", code=job.status)
+    return job
+
+
+def _summary(job: VideoJob, output: Path) -> None:
+    facts = job.result
+    if facts is None:
+        return
+    screen.line(
+        f"{output}: {facts.seconds:.2f} s, {facts.frames} frames of {facts.size}x{facts.size} "
+        f"at {facts.fps:g} a second, {facts.bytes / 1024:.0f} KiB"
+    )
+    screen.line("made by " + ", ".join(f"{capability} {name}" for capability, name in facts.backends.items()))
+    screen.line("seconds " + ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in facts.timings.items()))

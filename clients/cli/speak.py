@@ -1,0 +1,123 @@
+"""`mouthpiece speak` and `mouthpiece portrait`: a voice alone, a face alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from clients.cli import options, screen, sources, where
+from clients.python.output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pipeline.contracts import AudioFormat
+
+FORMATS: Final[tuple[AudioFormat, ...]] = ("wav", "flac", "mp3", "opus", "aac", "pcm")
+
+
+def speak(
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help=f"Audio to write: .{', .'.join(FORMATS)}.", show_default=False
+        ),
+    ],
+    text: options.Text = None,
+    script: options.Script = None,
+    voice: options.Voice = None,
+    language: options.Language = "en",
+    speed: options.Speed = 1.0,
+    pitch: options.Pitch = 0.0,
+    backend: Annotated[
+        list[str] | None, typer.Option("--backend", metavar="[voice=]NAME", help="Voice backend.")
+    ] = None,
+    server: options.Server = None,
+    config: options.Config = None,
+    sets: options.Set = None,
+    as_json: options.Json = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Speak a text into an audio file.
+
+    Examples:
+
+      mouthpiece speak --text "Hello there." -o hello.wav
+
+      mouthpiece speak --script speech.txt --voice sample.mp3 --language de -o speech.opus
+    """
+    sources.one_of({"--text": text, "--script": script}, required=True)
+    format = sources.extension(output, FORMATS)
+    chosen = sources.backends(backend, only="voice")
+    with Output(output) as file:
+        said, spoken_by = sources.spoken(text, script), sources.clip_or_name(voice)
+        from pipeline.contracts import SpeakRequest
+
+        request = sources.contract(
+            SpeakRequest,
+            text=said,
+            language=language,
+            speed=speed,
+            pitch=pitch,
+            format=format,
+            backend=chosen.get("voice"),
+            **spoken_by,
+        )
+        with where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
+            size = written(file, studio.speak(request))
+    tell(output, size, as_json=as_json)
+
+
+def portrait(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Picture to write: .png.", show_default=False)
+    ],
+    prompt: Annotated[str, typer.Option("--prompt", metavar="WORDS", help="What to draw.")] = "",
+    size: options.Size = None,
+    seed: options.Seed = 0,
+    backend: Annotated[
+        list[str] | None, typer.Option("--backend", metavar="[avatar=]NAME", help="Avatar backend.")
+    ] = None,
+    server: options.Server = None,
+    config: options.Config = None,
+    sets: options.Set = None,
+    as_json: options.Json = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Draw a portrait from words.
+
+    Examples:
+
+      mouthpiece portrait --prompt "young woman, red curly hair, glasses" -o eve.png
+
+      mouthpiece portrait --prompt "old man in a suit" --size 768 --seed 7 -o adam.png
+    """
+    sources.extension(output, ("png",))
+    chosen = sources.backends(backend, only="avatar")
+    with Output(output) as file:
+        from pipeline.contracts import DrawRequest
+
+        request = sources.contract(DrawRequest, prompt=prompt, size=size, seed=seed, backend=chosen.get("avatar"))
+        with where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
+            written_bytes = written(file, (studio.draw(request),))
+    tell(output, written_bytes, as_json=as_json)
+
+
+def written(file: Output, pieces: Iterable[bytes]) -> int:
+    """Writes all pieces and puts the file in its place; returns its bytes."""
+    size = 0
+    for piece in pieces:
+        file.write(piece)
+        size += len(piece)
+    file.commit()
+    return size
+
+
+def tell(output: Path, size: int, *, as_json: bool) -> None:
+    """Says what was written."""
+    if as_json:
+        screen.result({"output": str(output), "bytes": size})
+    else:
+        screen.line(f"{output}: {size / 1024:.0f} KiB")

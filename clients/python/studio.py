@@ -1,0 +1,168 @@
+"""What a program can ask of Mouthpiece, wherever it runs: one interface for a server and for this process."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Protocol, Self
+
+from clients.python.output import Output
+from pipeline.contracts import (
+    AudioFormat,
+    Avatar,
+    Capability,
+    DrawRequest,
+    SpeakRequest,
+    Status,
+    VideoJob,
+    VideoRequest,
+    VoiceList,
+    VoiceProfile,
+)
+from pipeline.errors import BackendFailed
+
+ENDED: Final = frozenset({"completed", "failed", "cancelled"})
+"""States that a video does not leave."""
+
+
+class Studio(Protocol):
+    """The operations of Mouthpiece. Every method raises the classes of `pipeline.errors`.
+
+    `Client` implements it over HTTP. Voices and avatars are named by id or name. A studio is closed by `close` or
+    by the end of a `with` block; used from one thread at a time.
+    """
+
+    # Videos
+
+    @abstractmethod
+    def render(self, request: VideoRequest) -> VideoJob:
+        """Asks for a video and returns at once. What can be refused about the request is refused here."""
+
+    @abstractmethod
+    def video(self, video_id: str) -> VideoJob:
+        """The job as it is now."""
+
+    @abstractmethod
+    def videos(self, limit: int = 20, after: str | None = None) -> list[VideoJob]:
+        """Newest first, at most `limit` (1 to 100), those older than the id `after`."""
+
+    @abstractmethod
+    def watch(self, video_id: str) -> Iterator[VideoJob]:
+        """The job now, then whenever it changes; the last one has ended."""
+
+    @abstractmethod
+    def cancel(self, video_id: str) -> VideoJob:
+        """Stops a video. Raises `Conflict` for one that has ended."""
+
+    @abstractmethod
+    def delete(self, video_id: str) -> None:
+        """Removes a video and its file."""
+
+    @abstractmethod
+    def content(self, video_id: str) -> Iterator[bytes]:
+        """The finished file in pieces. Raises `Conflict` before it is finished."""
+
+    def wait(self, video_id: str) -> VideoJob:
+        """The job once it has ended."""
+        *_, job = self.watch(video_id)
+        return job
+
+    def download(self, job: VideoJob, target: Path | Output) -> Path:
+        """Writes the finished file, whole or not at all, and returns its path.
+
+        Raises `BackendFailed` where what came is not what was made, `Conflict` before the video is finished and
+        `InvalidRequest` for a path that can't be written.
+        """
+        output = target if isinstance(target, Output) else Output(target)
+        digest = hashlib.sha256()
+        with output:
+            for piece in self.content(job.id):
+                digest.update(piece)
+                output.write(piece)
+            if job.result is not None and digest.hexdigest() != job.result.sha256:
+                raise BackendFailed(f"What came of video {job.id} is not what was made.", code="damaged_download")
+            return output.commit()
+
+    # Speech and portraits alone
+
+    @abstractmethod
+    def speak(self, request: SpeakRequest) -> Iterator[bytes]:
+        """An audio file, in pieces as it is spoken."""
+
+    @abstractmethod
+    def draw(self, request: DrawRequest) -> bytes:
+        """A portrait as a PNG file."""
+
+    # Voices
+
+    @abstractmethod
+    def create_voice(self, name: str, clip: bytes) -> VoiceProfile:
+        """Keeps a voice profile, measured from a reference clip in any common audio format."""
+
+    @abstractmethod
+    def voices(self) -> VoiceList:
+        """Profiles that are kept, and the built-in voices."""
+
+    @abstractmethod
+    def voice(self, voice: str) -> VoiceProfile: ...
+
+    @abstractmethod
+    def preview_voice(
+        self, voice: str, text: str | None = None, language: str = "en", format: AudioFormat = "wav"
+    ) -> Iterator[bytes]:
+        """A profile saying `text`, or a sentence of the server's: an audio file in pieces."""
+
+    @abstractmethod
+    def rename_voice(self, voice: str, name: str) -> VoiceProfile: ...
+
+    @abstractmethod
+    def delete_voice(self, voice: str) -> None: ...
+
+    # Avatars
+
+    @abstractmethod
+    def create_avatar(
+        self,
+        name: str,
+        portrait: bytes | None = None,
+        prompt: str | None = None,
+        size: int | None = None,
+        seed: int = 0,
+    ) -> Avatar:
+        """Keeps a face: a photo's, or one drawn from a prompt."""
+
+    @abstractmethod
+    def avatars(self) -> list[Avatar]: ...
+
+    @abstractmethod
+    def avatar(self, avatar: str) -> Avatar: ...
+
+    @abstractmethod
+    def avatar_picture(self, avatar: str) -> bytes:
+        """Its portrait as a PNG file."""
+
+    @abstractmethod
+    def rename_avatar(self, avatar: str, name: str) -> Avatar: ...
+
+    @abstractmethod
+    def delete_avatar(self, avatar: str) -> None: ...
+
+    # System
+
+    @abstractmethod
+    def backends(self) -> dict[Capability, tuple[str, ...]]:
+        """Enabled backends by capability, the default first."""
+
+    @abstractmethod
+    def status(self) -> Status: ...
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,47 @@
+"""The application in this process: Ray Serve's local mode, without a cluster, a server or a port."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from ray import serve
+from ray.serve.schema import LoggingConfig
+
+from deployments import app
+from deployments.operations import Operations
+from pipeline.settings import Settings
+
+QUIET: Final = ("ray", "ray.serve", "absl", "matplotlib")
+"""Loggers of libraries that speak to whoever runs a cluster, not to whoever renders a video."""
+
+
+class LocalApplication:
+    """The application of `settings` with a folder of videos of its own, which goes when it is closed.
+
+    Voices and avatars are those of `storage.folder`, shared with a server on the same folder. Backends are loaded
+    when they are first used. Raises `SettingsError` for settings that can't be used.
+    """
+
+    def __init__(self, settings: Settings, *, verbose: bool = False) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="mouthpiece-"))
+        level = "INFO" if verbose else "CRITICAL"
+        for name in QUIET:
+            logging.getLogger(name).setLevel(level)
+        try:
+            handle = serve.run(
+                app.assemble(settings, runtime="process", videos=self._folder / "videos"),
+                name=app.NAME,
+                logging_config=LoggingConfig(log_level=level, enable_access_log=verbose),
+                _local_testing_mode=True,
+            )
+        except BaseException:
+            self.close()
+            raise
+        self.operations = Operations(handle)
+
+    def close(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
