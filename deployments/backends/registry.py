@@ -10,6 +10,7 @@ points to the class or to a `Backend` descriptor:
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -38,6 +39,8 @@ class Backend:
     description: str = ""
     install: str = ""
     """What to install where an import fails: a command, or empty where the base install has it."""
+    programs: tuple[str, ...] = ()
+    """Programs that have to be on the PATH."""
     licence: str = "unknown"
     """Licence of the model and its data, as far as it binds who uses the results."""
     commercial_use: bool = False
@@ -72,6 +75,7 @@ BACKENDS: tuple[Backend, ...] = (
         target="deployments.backends.voice.flite:Flite",
         description="CMU Flite unit-selection voice; far easier to understand than eSpeak",
         install="apt-get install flite",
+        programs=("flite",),
         licence="CMU Flite licence (BSD style)",
         commercial_use=True,
         languages=("en", "en-us"),
@@ -131,8 +135,19 @@ def load(backend: Backend, options: Mapping[str, Any] | None = None) -> Any:
 
 
 def check(backend: Backend, options: Mapping[str, Any]) -> None:
-    """Everything that can be checked without building it: import, protocol, options. Raises `SettingsError`."""
+    """Everything that can be checked without building it: import, protocol, options, programs.
+
+    Raises `SettingsError`, with code missing_dependency and what to install where something is not there.
+    """
     _target(backend).check(options)
+    for program in backend.programs:
+        if shutil.which(program) is None:
+            raise SettingsError(
+                f"The {backend.capability} backend {backend.name} needs the program {program!r}, which is not here.",
+                code="missing_dependency",
+                field=f"{backend.capability}.backends",
+                accepted=backend.install or f"an installation of {program}",
+            )
 
 
 def options(backend: Backend) -> tuple[Option, ...]:

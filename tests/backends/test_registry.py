@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,11 +78,23 @@ def test_names_are_unique_and_each_capability_has_one():
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.deployment)
 def test_each_row_points_to_a_class_of_its_protocol_and_says_what_it_is(backend):
-    registry.check(backend, {})
+    registry.check(replace(backend, programs=()), {})
     assert backend.description
     assert backend.licence != "unknown"
     assert registry.find(backend.capability, backend.name) is backend
     assert registry.options(backend) is not None
+
+
+def test_a_missing_program_says_what_to_install(tmp_path, monkeypatch):
+    backend = replace(registry.find("voice", "espeak"), programs=("acme-program",), install="apt-get install acme")
+    with pytest.raises(SettingsError) as caught:
+        registry.check(backend, {})
+    assert (caught.value.code, caught.value.accepted) == ("missing_dependency", "apt-get install acme")
+    program = tmp_path / "acme-program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    registry.check(backend, {})
 
 
 def test_the_default_settings_name_backends_that_are_there():
