@@ -129,8 +129,9 @@ def find(capability: Capability, name: str) -> Backend:
 def load(backend: Backend, options: Mapping[str, Any] | None = None) -> Any:
     """The model itself, built with these options: an object of the capability's protocol in `pipeline.models`.
 
-    Raises `SettingsError` for what `deployments.backends.loading` refuses, and what the constructor raises.
+    Raises `SettingsError` for what `check` refuses, and what the constructor raises.
     """
+    check(backend, options or {})
     return construct(_target(backend), options or {})
 
 
