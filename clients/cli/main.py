@@ -111,3 +111,7 @@ def main() -> NoReturn:
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
     """SIGTERM is an interruption like Ctrl-C: jobs are cancelled, half files removed."""
     raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()
