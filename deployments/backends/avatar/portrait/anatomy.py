@@ -79,7 +79,7 @@ class Anatomy:
             chin_y=about(1.49, 1.40, 0.03),
             eye_x=about(0.445, 0.44, 0.012),
             eye_width=about(0.445, 0.475, 0.012),
-            eye_height=about(0.185, 0.222, 0.012),
+            eye_height=about(0.178, 0.206, 0.010),
             eye_tilt=about(0.015, 0.034, 0.014),
             hood=float(np.clip(about(0.5, 0.3, 0.22) + 0.25 * traits.age, 0, 1)),
             iris=about(0.112, 0.12, 0.003),
@@ -94,7 +94,7 @@ class Anatomy:
             upper_lip=about(0.062, 0.082, 0.008) + 0.022 * full - 0.014 * traits.age,
             lower_lip=about(0.095, 0.115, 0.010) + 0.022 * full - 0.012 * traits.age,
             bow=about(0.018, 0.026, 0.006),
-            neck=about(0.66, 0.50, 0.02),
+            neck=about(0.625, 0.50, 0.02),
             shoulder=about(2.20, 1.82, 0.05),
             ear=about(1.0, 0.92, 0.04),
             smile=traits.smile,
@@ -196,12 +196,12 @@ class Anatomy:
         y, arch = self.brow_y, self.brow_arch
         return spline(
             [
-                (0.175, y + 0.030),
-                (0.30, y - 0.010),
+                (0.175, y + 0.006),
+                (0.30, y - 0.018),
                 (0.45, y - 0.55 * arch - 0.015),
                 (0.60, y - arch * 0.85),
                 (0.72, y - arch * 0.55),
-                (0.815, y + 0.055),
+                (0.815, y + 0.060),
             ],
             count,
         )

@@ -29,8 +29,8 @@ class Beard:
 
 
 BEARDS: Final[dict[str, Beard]] = {
-    "stubble": Beard(0.020, 5200, 0.26),
-    "short": Beard(0.055, 5200, 0.62, 0.02),
+    "stubble": Beard(0.014, 7000, 0.34),
+    "short": Beard(0.045, 6000, 0.62, 0.01),
     "full": Beard(0.115, 5600, 0.88, 0.17),
     "goatee": Beard(0.060, 2400, 0.62, 0.03, cheeks=False),
     "moustache": Beard(0.075, 1100, 0.72, cheeks=False, chin=False),
@@ -53,7 +53,7 @@ def paint_beard(pixels: Field, traits: Traits, a: Anatomy) -> None:
     strokes, tones = _strokes(patch, beard, grow, a, random)
     form = 0.36 - 0.12 * LIGHTS[traits.lighting].strength * np.sign(-LIGHTS[traits.lighting].key[0]) * patch.x
     form = form - 0.10 * smooth(a.chin_y - 0.25, a.chin_y + 0.1, patch.y) + 0.30 * (tones - 0.5)
-    strength = 0.55 if traits.beard == "stubble" else 0.92
+    strength = 0.40 if traits.beard == "stubble" else 0.92
     patch.over(strokes * strength, ramp((shadow, body, shine), (0.0, 0.42, 1.0), np.clip(form, 0, 1)))
 
 

@@ -31,22 +31,24 @@ def paint_brows(pixels: np.ndarray, traits: Traits, a: Anatomy) -> None:
         patch = Patch.around(pixels, spine, 0.14)
         t = np.linspace(0, 1, len(spine))
         # Full from the first third to the arch, thin at the tail.
-        half = 0.046 * a.brow_weight * np.minimum((0.55 + 2.2 * t), 1.0) * (1 - 0.78 * np.clip((t - 0.45) / 0.55, 0, 1))
-        patch.over(patch.stroke(spine, half * 1.75, blur=0.014) * 0.55, under)
+        half = 0.043 * a.brow_weight * np.minimum(0.62 + 2.0 * t, 1.0) * (1 - 0.80 * np.clip((t - 0.42) / 0.58, 0, 1))
+        patch.over(patch.stroke(spine[3:], half[3:] * 1.6, blur=0.016) * 0.50, under)
         mask = np.zeros(patch.shape, np.uint8)
-        for at in np.sort(random.uniform(0, 1, 190)):
+        for at in np.sort(random.uniform(0, 1, 300) ** 0.9):
             index = int(at * (len(spine) - 1))
             across = random.uniform(-1, 1)
-            root = spine[index] + (0, half[index] * across * 0.9)
-            # Hairs rise near the nose, lie along the arch, and lean down from above and up from below.
-            direction = np.radians(72 - 80 * min(at * 1.5, 1.0) - 16 * across * 0 - 22 * (at > 0.75) * (at - 0.75) * 4)
-            direction += np.radians(14) * across + random.normal(0, 0.10)
-            size = (0.075 - 0.02 * at) * random.uniform(0.7, 1.15)
+            root = spine[index] + np.array([0, half[index] * across * 0.95])
+            # Hairs rise near the nose and lie along the arch; the upper ones lean down, the lower ones up.
+            direction = (
+                np.radians(62 * np.exp(-at * 5.5) + 14 - 30 * at) + np.radians(16) * across + random.normal(0, 0.10)
+            )
+            size = (0.062 + 0.02 * at) * random.uniform(0.7, 1.15)
             tip = root + size * np.array([sign * np.cos(direction), -np.sin(direction)])
-            bend = (root + tip) / 2 + (sign * 0.006, -0.004)
-            hair = spline([tuple(root), tuple(bend), tuple(tip)], 7)
-            taper = np.stack([np.linspace(0.0016, 0.0004, 7), np.linspace(0.0052, 0.0008, 7)], 1) * 0.9
-            outline = np.concatenate([hair + taper, (hair - taper)[::-1]])
-            tone = int(random.uniform(130, 255))
-            cv2.fillPoly(mask, [patch.fixed(outline)], tone, cv2.LINE_AA, 4)
+            bend = (root + tip) / 2 + np.array([sign * 0.005, -0.004])
+            hair = spline([tuple(root), tuple(bend), tuple(tip)], 6)
+            taper = np.stack([np.linspace(0.0012, 0.0003, 6), np.linspace(0.0034, 0.0006, 6)], 1)
+            tone = int(random.uniform(110, 235) * min(1.0, 0.55 + 3 * at))
+            cv2.fillPoly(
+                mask, [patch.fixed(np.concatenate([hair + taper, (hair - taper)[::-1]]))], tone, cv2.LINE_AA, 4
+            )
         patch.over(blurred(mask.astype(np.float32) / 255, 0.5) * 0.9, colour)

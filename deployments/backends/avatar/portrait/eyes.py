@@ -120,17 +120,22 @@ def _lashes(
     patch: Patch, traits: Traits, upper: Points, lower: Points, sign: int, colour: tuple[float, float, float]
 ) -> None:
     random = stream(traits.seed, f"lashes{sign}")
-    mask = np.zeros(patch.shape, np.uint8)
-    length = 0.035 + 0.05 * traits.femininity
-    for line, count, reach, rise in ((upper, 44, length, -1.0), (lower, 20, length * 0.42, 0.8)):
-        for at in np.sort(random.uniform(0.22 if rise < 0 else 0.35, 1.0, count)):
-            root = line[int(at * (len(line) - 1))]
-            size = reach * (0.45 + 0.65 * at) * random.uniform(0.75, 1.1)
-            lean = sign * (at - 0.42) * 1.25 + random.normal(0, 0.06)
-            tip = root + (lean * size, rise * size * (0.85 - 0.35 * at))
-            bend = (root + tip) / 2 + (lean * size * 0.18, -rise * size * -0.10)
+    fem = traits.femininity
+    for line, count, length, rise, strength in (
+        (upper, 40, 0.040 + 0.055 * fem, -1.0, 0.45 + 0.45 * fem),
+        (lower, 22, 0.016 + 0.014 * fem, 1.0, 0.10 + 0.26 * fem),
+    ):
+        mask = np.zeros(patch.shape, np.uint8)
+        for at in np.linspace(0.30, 1.0, count) + random.normal(0, 0.006, count):
+            root = line[int(np.clip(at, 0, 1) * (len(line) - 1))]
+            size = length * (0.30 + 0.75 * at**1.5) * random.uniform(0.82, 1.12)
+            # Lashes fan outwards and curl up at their ends.
+            lean = sign * (1.5 * (at - 0.38) + random.normal(0, 0.05))
+            tip = root + size * np.array([lean * 0.85, rise * (0.75 - 0.30 * at)])
+            bend = root + size * np.array([lean * 0.52, rise * 0.16])
             hair = spline([tuple(root), tuple(bend), tuple(tip)], 8)
-            taper = np.linspace(0.0048, 0.0006, 8) * (1.0 if rise < 0 else 0.6)
-            half = np.stack([taper, 0 * taper], 1)
+            along = np.gradient(hair, axis=0)
+            normal = np.stack([-along[:, 1], along[:, 0]], 1) / (np.linalg.norm(along, axis=1, keepdims=True) + 1e-9)
+            half = normal * np.linspace(0.0046, 0.0004, 8)[:, None] * (1.0 if rise < 0 else 0.7)
             cv2.fillPoly(mask, [patch.fixed(np.concatenate([hair + half, (hair - half)[::-1]]))], 255, cv2.LINE_AA, 4)
-    patch.over(blurred(mask.astype(np.float32) / 255, 0.0025 * UNIT) * (0.45 + 0.4 * traits.femininity), colour)
+        patch.over(blurred(mask.astype(np.float32) / 255, 0.45) * strength, colour)

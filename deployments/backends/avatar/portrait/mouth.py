@@ -60,27 +60,27 @@ def paint_nose(pixels: Field, traits: Traits, a: Anatomy) -> None:
     for sign in (-1, 1):
         hole = spline(
             [
-                (w * 0.22, y + 0.004),
-                (w * 0.36, y - 0.034),
-                (w * 0.60, y - 0.034),
-                (w * 0.66, y - 0.004),
-                (w * 0.46, y + 0.010),
+                (w * 0.26, y + 0.010),
+                (w * 0.36, y - 0.016),
+                (w * 0.56, y - 0.022),
+                (w * 0.64, y - 0.004),
+                (w * 0.46, y + 0.014),
             ],
             30,
             closed=True,
         ) * (sign, 1)
-        patch.over(patch.fill(hole, blur=0.013) * 0.80, (tone[0][0] * 0.62, tone[0][1] * 0.5, tone[0][2] * 0.5))
+        patch.over(patch.fill(hole, blur=0.012) * 0.78, (tone[0][0] * 0.62, tone[0][1] * 0.5, tone[0][2] * 0.5))
         wing = spline(
             [(w * 0.93, y - 0.135), (w * 1.05, y - 0.07), (w * 0.98, y - 0.005), (w * 0.76, y + 0.018)], 30
         ) * (sign, 1)
-        taper = 0.022 * np.sin(np.linspace(0.3, np.pi - 0.2, 30))
-        patch.over(patch.stroke(wing, taper, blur=0.011) * (0.42 if sign < 0 else 0.52), tone[0])
+        taper = 0.018 * np.sin(np.linspace(0.3, np.pi - 0.2, 30))
+        patch.over(patch.stroke(wing, taper, blur=0.011) * (0.32 if sign < 0 else 0.40), tone[0])
     patch.over(
         patch.stroke(spline([(-w * 0.3, y + 0.012), (0, y + 0.035), (w * 0.3, y + 0.012)], 20), 0.016, blur=0.010)
         * 0.35,
         tone[0],
     )
-    patch.screen(patch.spot(-0.035, y - 0.15, 0.045, 0.032) * 0.34, tone[4])
+    patch.screen(patch.spot(-0.030, y - 0.135, 0.050, 0.036) * 0.34, tone[4])
     patch.screen(patch.spot(-0.022, y - 0.42, 0.024, 0.15) * 0.16, tone[4])
 
 

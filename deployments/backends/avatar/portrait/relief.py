@@ -52,8 +52,8 @@ def face(x: Field, y: Field, a: Anatomy) -> Field:
     # Nose: a ridge that widens and rises to the tip, the ball, the wings.
     base = a.nose_y
     along = np.clip((y + 0.22) / (base - 0.10 + 0.22), 0, 1.15)
-    under = base + 0.030 - 0.10 * (x / a.nose_width) ** 2
-    height = (0.055 + 0.175 * along**1.25) * smooth(-0.42, -0.12, y) * smooth(under + 0.04, under - 0.16, y)
+    under = base + 0.045 - 0.09 * (x / a.nose_width) ** 2
+    height = (0.055 + 0.175 * along**1.25) * smooth(-0.42, -0.12, y) * smooth(under + 0.06, under - 0.20, y)
     width = a.bridge * (0.95 + 0.45 * along**2)
     z += height * np.exp(-0.5 * (x / width) ** 2)
     z += 0.085 * _bump(x, y, 0, base - 0.115, a.nose_width * 0.40, 0.075)
@@ -90,7 +90,8 @@ def light(z: Field, lighting: Lighting, cell: float) -> tuple[Field, Field]:
     kx, ky, kz = lighting.key
     fill = np.clip((facing((-kx, -0.1, 0.8)) + 0.5) / 1.5, 0, 1)
     sky = 0.5 - 0.5 * ny
-    diffuse = 0.80 * lighting.strength * key**1.25 + lighting.fill * 0.55 * fill + 0.09 * sky
+    bounce = np.clip(ny, 0, 1)
+    diffuse = 0.80 * lighting.strength * key**1.25 + lighting.fill * 0.55 * fill + 0.09 * sky + 0.16 * bounce
     half = (kx * 0.5, ky * 0.5, kz * 0.5 + 0.75)
     gloss = np.clip(facing(half), 0, 1)
     gloss = 0.55 * gloss**26 + 0.45 * gloss**90

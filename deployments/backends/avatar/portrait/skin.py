@@ -146,10 +146,10 @@ def _occlusion(x: Field, y: Field, a: Anatomy) -> Field:
     shade = 0.42 * spot(a.eye_x, -0.125, 0.22, 0.065)
     shade += 0.50 * spot(0.17, -0.06, 0.07, 0.12)
     shade += 0.20 * spot(a.eye_x - 0.03, 0.15, 0.18, 0.05)
-    shade += 0.34 * spot(0.0, a.nose_y + 0.02, a.nose_width * 0.55, 0.032)
-    shade += 0.16 * spot(0.0, a.nose_y + 0.10, a.nose_width * 0.6, 0.07)
+    shade += 0.22 * spot(0.0, a.nose_y + 0.025, a.nose_width * 0.55, 0.030)
+    shade += 0.13 * spot(0.0, a.nose_y + 0.10, a.nose_width * 0.6, 0.07)
     # The nose's own shadow falls away from the key light.
-    shade += 0.30 * np.exp(-0.5 * (((x - a.nose_width * 1.05) / 0.085) ** 2 + ((y - a.nose_y + 0.05) / 0.12) ** 2))
+    shade += 0.20 * np.exp(-0.5 * (((x - a.nose_width * 1.10) / 0.085) ** 2 + ((y - a.nose_y + 0.05) / 0.12) ** 2))
     shade += 0.45 * spot(0.0, a.mouth_y + a.lower_lip + 0.055, 0.17, 0.032)
     shade += 0.35 * spot(a.mouth_width * 1.10, a.mouth_y - 0.01, 0.05, 0.05)
     fold = a.nose_width * 1.15 + 0.35 * (y - a.nose_y + 0.08)
@@ -163,7 +163,7 @@ def _warm(patch: Patch, alpha: Field, traits: Traits, a: Anatomy) -> None:
     glow = 0.85 * (patch.spot(-0.56, 0.40, 0.22, 0.15) + patch.spot(0.56, 0.40, 0.22, 0.15))
     glow += 0.55 * patch.spot(0, a.nose_y - 0.10, 0.13, 0.09) + 0.25 * patch.spot(0, a.chin_y - 0.16, 0.14, 0.09)
     glow += 0.30 * (patch.spot(-a.eye_x, -0.10, 0.2, 0.06) + patch.spot(a.eye_x, -0.10, 0.2, 0.06))
-    glow *= 0.75 + 0.35 * traits.femininity
+    glow *= 0.58 + 0.22 * traits.femininity
     patch.multiply(alpha * np.clip(glow, 0, 1), (1.0, 0.845, 0.83))
     if traits.femininity < 0.5:
         jaw = smooth(0.55, 0.95, patch.y) * np.ones_like(patch.x)
@@ -185,7 +185,7 @@ def _freckles(patch: Patch, alpha: Field, traits: Traits, a: Anatomy) -> None:
 
 def _wrinkles(patch: Patch, alpha: Field, traits: Traits, a: Anatomy) -> None:
     """Lines of the forehead, the eyes' corners, under the eyes and beside the mouth, each with a lit lower edge."""
-    strength = smooth(0.3, 1.0, np.float32(traits.age)) * 0.55 + 0.10
+    strength = smooth(0.3, 1.0, np.float32(traits.age)) * 0.40 + 0.06
     random = stream(traits.seed, "wrinkles")
     lines: list[tuple[Points, float]] = []
     for k, y in enumerate((-0.78, -0.66, -0.55)):
@@ -217,8 +217,8 @@ def _wrinkles(patch: Patch, alpha: Field, traits: Traits, a: Anatomy) -> None:
         lines.append((spline(fold, 40) * (sign, 1), 0.026))
         lines.append((spline([(0.05, -0.36), (0.045, -0.28), (0.06, -0.20)], 20) * (sign, 1), 0.012))
     for line, width in lines:
-        taper = np.sin(np.linspace(0.05, np.pi - 0.05, len(line))) * width
-        patch.multiply(patch.stroke(line, taper, blur=0.008) * alpha * strength, (0.66, 0.50, 0.44))
+        taper = np.sin(np.linspace(0.05, np.pi - 0.05, len(line))) * width * 1.5
+        patch.multiply(patch.stroke(line, taper, blur=0.013) * alpha * strength, (0.62, 0.46, 0.42))
         patch.screen(patch.stroke(line + (0, 0.02), taper, blur=0.011) * alpha * strength * 0.22, (1.0, 0.86, 0.74))
 
 

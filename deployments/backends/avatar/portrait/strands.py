@@ -44,6 +44,8 @@ class Sheet:
     """Deviation of a single strand, face units."""
     ragged: float = 0.12
     """Share of the length by which strands differ."""
+    root: float = 0.0
+    """Share of the length by which the roots differ: a natural hairline."""
     shade: float = 0.0
     """Taken from the light: hair that lies in shadow."""
     band: tuple[float, float] = (0.30, 0.11)
@@ -146,8 +148,8 @@ def paint_sheet(sheet: Sheet, traits: Traits, random: np.random.Generator) -> La
 def _ground(sheet: Sheet) -> Points:
     """The outline of a sheet from just after its roots to well before its tips, which stay loose."""
     guides = [spline(guide, 60) for guide in sheet.guides]
-    roots, tips = (spline([tuple(guide[at]) for guide in guides], 40) for at in (3, 48))
-    return np.concatenate([roots, guides[-1][3:48], tips[::-1], guides[0][3:48][::-1]])
+    roots, tips = (spline([tuple(guide[at]) for guide in guides], 40) for at in (3 + round(sheet.root * 60), 48))
+    return np.concatenate([roots, guides[-1][4:48], tips[::-1], guides[0][4:48][::-1]])
 
 
 def _draw(sheet: Sheet, combed: Combed, patch: Patch, random: np.random.Generator) -> tuple[Field, Field]:
@@ -156,9 +158,11 @@ def _draw(sheet: Sheet, combed: Combed, patch: Patch, random: np.random.Generato
     fixed = patch.fixed(lines.reshape(-1, 2)).reshape(lines.shape)
     length = 1 - sheet.ragged * random.uniform(0, 1, len(lines)) ** 1.5
     length *= (1 - 0.7 * sheet.ragged * random.uniform(0, 1, sheet.locks))[combed.lock]
-    length -= 0.9 * sheet.ragged * combed.place**2
+    length -= 0.6 * sheet.ragged * combed.place**2
     cut = np.clip(length * _STEPS, 4, _STEPS).astype(int)
-    strands = [line[:end] for line, end in zip(fixed, cut, strict=True)]
+    begin = (_STEPS * sheet.root * random.uniform(0, 1, len(lines)) ** 1.5).astype(int)
+    cut = np.maximum(cut, begin + 3)
+    strands = [line[start:end] for line, start, end in zip(fixed, begin, cut, strict=True)]
     own = random.normal(0, 1, len(lines))
     each = random.normal(0, 1, sheet.locks)
     tone = 128 + 30 * own + 18 * each[combed.lock] + 26 * (0.4 - combed.place**2)
@@ -176,7 +180,7 @@ def _draw(sheet: Sheet, combed: Combed, patch: Patch, random: np.random.Generato
         for step in random.permutation(np.unique(level[members])):
             group = [strands[k] for k in members[level[members] == step]]
             cv2.polylines(tones, group, False, int(step * 12), sheet.thick, cv2.LINE_AA, 4)
-    cv2.polylines(cover, strands, False, 255, sheet.thick, cv2.LINE_AA, 4)
+    cv2.polylines(cover, strands, False, 255, sheet.thick + sheet.solid, cv2.LINE_AA, 4)
     return cover.astype(np.float32) / 255, tones.astype(np.float32) / 255
 
 

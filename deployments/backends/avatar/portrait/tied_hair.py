@@ -13,29 +13,26 @@ _LINE: tuple[tuple[float, float], ...] = (
     (0.91, -0.26),
     (0.945, 0.10),
 )
-_OVER: tuple[tuple[float, float], ...] = (
-    # Half-way from there to the knot.
-    (0.0, -1.38),
-    (0.22, -1.40),
-    (0.46, -1.38),
-    (0.72, -1.26),
-    (0.94, -1.00),
-    (1.05, -0.62),
-    (1.07, -0.22),
-)
+_EDGE: Guide = [(0.945, 0.10), (1.07, -0.34), (1.01, -1.00), (0.62, -1.53), (0.14, -1.72)]
+"""The way of the outermost hair, from before the ear to the knot: it is also the outline of the head."""
 
 
 def _drawn_back(knot: tuple[float, float]) -> Sheet:
     """From the hairline over the skull towards a knot at the back of the head."""
     kx, ky = knot
     right: list[Guide] = []
-    for k, ((x0, y0), (x1, y1)) in enumerate(zip(_LINE, _OVER, strict=True)):
-        far = k / (len(_LINE) - 1)
-        bend = (x1 * (0.92 - 0.10 * far), y1 - (0.16 + 0.52 * far))
-        right.append([(x0, y0), (x1, y1), bend, (kx + 0.20 * x0, ky)])
-    left = [[(2 * kx * (y < ky) - x if i == 3 else -x, y) for i, (x, y) in enumerate(guide)] for guide in right[:0:-1]]
+    for k, (x0, y0) in enumerate(_LINE):
+        far = (k / (len(_LINE) - 1)) ** 1.4
+        straight = [(x0 * (1 - t), y0 + (ky - y0) * t) for t in (0.0, 0.28, 0.55, 0.80, 1.0)]
+        right.append(
+            [
+                ((1 - far) * xs + far * xe, (1 - far) * ys + far * ye)
+                for (xs, ys), (xe, ye) in zip(straight, _EDGE, strict=True)
+            ]
+        )
+    whole = [[(-x, y) for x, y in guide] for guide in right[:0:-1]] + right
     return Sheet(
-        (*left, *right),
+        tuple([(x + kx * k / 4, y) for k, (x, y) in enumerate(guide)] for guide in whole),
         count=2000,
         locks=46,
         gather=0.25,
@@ -43,7 +40,8 @@ def _drawn_back(knot: tuple[float, float]) -> Sheet:
         turns=1.0,
         stray=0.006,
         ragged=0.03,
-        band=(0.36, 0.13),
+        root=0.03,
+        band=(0.42, 0.13),
     )
 
 
@@ -60,7 +58,7 @@ def bun(side: float) -> Hairdo:
         for k in (0.85, 0.45, 0.1, -0.25, -0.6)
     )
     ball = Sheet(coil, count=900, locks=14, gather=0.2, wave=0.015, turns=1.2, ragged=0.02, band=(0.42, 0.16))
-    return Hairdo((ball,), (), (_drawn_back((lean, -1.66)),))
+    return Hairdo((ball,), (), (_drawn_back((lean, -1.68)),))
 
 
 def ponytail(side: float) -> Hairdo:
@@ -79,4 +77,4 @@ def ponytail(side: float) -> Hairdo:
     sheet = Sheet(
         tail, count=1000, locks=14, gather=0.5, wave=0.03, turns=1.6, unrest=0.35, ragged=0.12, band=(0.3, 0.12)
     )
-    return Hairdo((), (sheet,), (_drawn_back((0.0, -1.62)),))
+    return Hairdo((), (sheet,), (_drawn_back((0.0, -1.70)),))
