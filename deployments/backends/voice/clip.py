@@ -47,7 +47,7 @@ def check(samples: Samples, sample_rate: int) -> None:
     """
     if samples.ndim != 1 or not len(samples):
         raise _refusal("empty", "The clip has no samples.")
-    if not 4000 <= sample_rate <= 768_000:
+    if not 4000 <= sample_rate <= 384_000:
         raise _refusal("sample_rate", f"The clip has {sample_rate} samples a second.")
     if not np.isfinite(samples).all():
         raise _refusal("non_finite", "The clip has samples that are not numbers.")
@@ -120,7 +120,7 @@ def _several(analysis: Analysis, voiced: NDArray[np.bool_]) -> bool:
     weight = np.array([end - start for start, end in runs], float)
     high = _split(pitch, weight)
     share = float(weight[high].sum() / weight.sum())
-    if not 0.2 <= share <= 0.8 or min(weight[high].sum(), weight[~high].sum()) * STEP < 0.8:
+    if not 0.15 <= share <= 0.85 or min(weight[high].sum(), weight[~high].sum()) * STEP < 0.8:
         return False
     upper, lower = np.average(pitch[high], weights=weight[high]), np.average(pitch[~high], weights=weight[~high])
     residual = np.where(high, pitch - upper, pitch - lower)
