@@ -8,14 +8,19 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
 from deployments.backends import registry
 from deployments.backends.registry import BACKENDS, CAPABILITIES
 from pipeline.cascade import resolve
 from pipeline.contracts import SpeechRequest
 from pipeline.errors import SettingsError, UnknownName
+from pipeline.media.audio import PCM_RATE
 from pipeline.models import VoiceModel
+
+ROOT = Path(registry.__file__).parents[2]
 
 ACME = '''
 """A voice that hums: a package that knows nothing of Mouthpiece but its contracts."""
@@ -155,7 +160,7 @@ def test_it_is_found_in_a_process_of_its_own(site):
         model = registry.load(registry.find("voice", "hum"), {"pitch_hz": 90})
         print(json.dumps([before, espeak, between, model.pitch_hz]))
     """
-    path = os.pathsep.join([str(site.folder), str(Path(registry.__file__).parents[2])])
+    path = os.pathsep.join([str(site.folder), str(ROOT)])
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         env={**os.environ, "PYTHONPATH": path},
@@ -164,6 +169,42 @@ def test_it_is_found_in_a_process_of_its_own(site):
         check=True,
     )
     assert json.loads(done.stdout) == [[], "espeak", False, 90.0]
+
+
+def test_the_application_speaks_with_it_by_configuration_alone(site, tmp_path):
+    site.install("acme-hum", voice__hum="acme_hum:Hum")
+    code = f"""
+        import asyncio, sys
+        from deployments.local import LocalApplication
+        from pipeline.cascade import resolve
+        from pipeline.contracts import SpeakRequest
+        from pipeline.settings_file import load_file
+
+        async def spoken(backend):
+            request = SpeakRequest(text="ten letters", format="pcm", backend=backend)
+            return b"".join([part async for part in application.operations.speak(request)])
+
+        application = LocalApplication(resolve(load_file({str(tmp_path / "hum.yaml")!r}), {{}}))
+        sys.stdout.buffer.write(asyncio.run(spoken(None)))
+        application.close()
+    """
+    settings = {
+        "voice": {"backends": ["hum"]},
+        "options": {"hum": {"pitch_hz": 200}},
+        "storage": {"folder": str(tmp_path / "storage")},
+    }
+    (tmp_path / "hum.yaml").write_text(yaml.safe_dump(settings))
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site.folder), str(ROOT)])},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    samples = np.frombuffer(done.stdout, "<i2").astype(float)
+    assert len(samples) > 0
+    frequencies = np.fft.rfftfreq(len(samples), 1 / PCM_RATE)
+    assert frequencies[np.argmax(np.abs(np.fft.rfft(samples)))] == pytest.approx(200, abs=2)
 
 
 def test_an_unknown_name_lists_those_of_other_packages_without_importing_them(site):
