@@ -24,7 +24,8 @@ Callers look at classes and codes, never at the text of a message.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 
@@ -169,3 +170,13 @@ class Cancelled(MouthpieceError):
 
 class SettingsError(MouthpieceError):
     default_code = "invalid_settings"
+
+
+@contextmanager
+def renamed(**fields: str) -> Generator[None]:
+    """Within it, errors speak of the fields of another request: theirs on the left, its own on the right."""
+    try:
+        yield
+    except MouthpieceError as error:
+        error.field = fields.get(error.field or "", error.field)
+        raise

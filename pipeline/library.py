@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Literal
 
 from pipeline.contracts import Avatar, Consent, PortraitRequest, Speech, VoiceList, VoiceProfile
-from pipeline.errors import Conflict, InvalidRequest
+from pipeline.errors import Conflict, InvalidRequest, renamed
 from pipeline.media.audio import check_speech, decode_audio
 from pipeline.media.image import encode_png
 from pipeline.models import Models
@@ -50,7 +51,8 @@ class Library:
         if consent is not None:
             self.consent(consent)
         backend = self._models.choose("voice", None)
-        tint = await self._speaker.measure(backend, clip)
+        with renamed(voice_clip="clip"):
+            tint = await self._speaker.measure(backend, clip)
         longest = self._settings.limits.clip_seconds_max
         samples, rate = await asyncio.to_thread(decode_audio, clip, field="clip", max_seconds=longest)
         usable = self._models.enabled("voice")
@@ -83,8 +85,9 @@ class Library:
         return await asyncio.to_thread(self._consents.create, name, language, samples, rate)
 
     def consents(self, limit: int, after: str | None) -> list[Consent]:
-        """At most `limit`, newest first, older than `after`."""
-        return [consent for consent in self._consents.list() if after is None or consent.id < after][:limit]
+        """At most `limit`, newest first, older than the id `after`."""
+        kept = reversed(self._consents.list())
+        return [consent for consent in kept if after is None or consent.id < after][:limit]
 
     def consent(self, consent: str) -> Consent:
         return self._consents.get(consent)
@@ -121,11 +124,11 @@ class Library:
         picture = await self._models.draw(backend, PortraitRequest(prompt or "", side, seed))
         return await self._keep(name, await self._locator.picture(picture, None), "prompt")
 
-    async def _keep(self, name: str, portrait: Portrait, source: str) -> Avatar:
+    async def _keep(self, name: str, portrait: Portrait, source: Literal["photo", "prompt"]) -> Avatar:
         return await asyncio.to_thread(self._avatars.create, name, portrait.picture, portrait.face, source)
 
     def avatars(self) -> list[Avatar]:
-        return self._avatars.list()
+        return list(self._avatars.list())
 
     def avatar(self, avatar: str) -> Avatar:
         return self._avatars.get(avatar)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -74,16 +73,6 @@ def _theirs(request: Request, body: dict[str, Any], status: int) -> dict[str, An
         body["error"]["type"] = "invalid_request_error" if status < 500 else "server_error"
         body["error"]["param"] = body["error"].get("field")
     return body
-
-
-@contextmanager
-def renamed(**fields: str) -> Generator[None]:
-    """Errors raised inside speak of the fields of the request: ours on the left, the request's on the right."""
-    try:
-        yield
-    except MouthpieceError as error:
-        error.field = fields.get(error.field or "", error.field)
-        raise
 
 
 async def streamed(

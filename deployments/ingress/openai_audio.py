@@ -11,12 +11,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from deployments.ingress.answers import ERRORS, renamed, streamed
+from deployments.ingress.answers import ERRORS, streamed
 from deployments.ingress.openai_models import backend_of, ignored, usage
 from deployments.ingress.uploads import body_schema, read
 from deployments.operations import Operations
 from pipeline.contracts import AudioFormat, Contract, Language, Name, SpeakRequest, Speed
-from pipeline.errors import MouthpieceError
+from pipeline.errors import MouthpieceError, renamed
 from pipeline.media.audio import CONTENT_TYPES
 
 LONGEST: Final = 4096

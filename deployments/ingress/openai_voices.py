@@ -6,11 +6,12 @@ from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Request
 
-from deployments.ingress.answers import ERRORS, renamed
+from deployments.ingress.answers import ERRORS
 from deployments.ingress.library import Rename
 from deployments.ingress.uploads import body_schema, read
 from deployments.operations import Operations
 from pipeline.contracts import Consent, Contract, Language, Name
+from pipeline.errors import renamed
 
 RECORDING: Final = ("recording",)
 SAMPLE: Final = ("audio_sample",)

@@ -11,9 +11,12 @@ from deployments.ingress.answers import ERRORS, streamed
 from deployments.ingress.uploads import body_schema, read
 from deployments.operations import Operations
 from pipeline.contracts import DrawRequest, Seed, Size, SpeakRequest
+from pipeline.errors import renamed
 from pipeline.media.audio import CONTENT_TYPES
 
 CLIP: Final = ("voice_clip",)
+BACKEND: Final = {"backends.voice": "backend", "backends.avatar": "backend"}
+"""A request for one capability names its backend without saying of what."""
 
 
 def router(operations: Operations) -> APIRouter:
@@ -26,12 +29,15 @@ def router(operations: Operations) -> APIRouter:
     async def speak(request: Request) -> StreamingResponse:
         """Speak a text: an audio file, streamed as it is made."""
         wanted = await read(request, SpeakRequest, CLIP)
-        return await streamed(operations.speak(wanted), CONTENT_TYPES[wanted.format])
+        with renamed(**BACKEND):
+            return await streamed(operations.speak(wanted), CONTENT_TYPES[wanted.format])
 
     @routes.post("/portraits", tags=["portraits"], response_class=Response, openapi_extra=body_schema(DrawRequest))
     async def draw(request: Request) -> Response:
         """Draw a portrait from words: a PNG file."""
-        return Response(await operations.draw(await read(request, DrawRequest)), media_type="image/png")
+        wanted = await read(request, DrawRequest)
+        with renamed(**BACKEND):
+            return Response(await operations.draw(wanted), media_type="image/png")
 
     @routes.get("/portraits", tags=["portraits"], response_class=Response)
     async def drawn(
@@ -42,6 +48,7 @@ def router(operations: Operations) -> APIRouter:
     ) -> Response:
         """The same as an address, since the same words, size and seed give the same picture."""
         wanted = DrawRequest(prompt=prompt, size=size, seed=seed, backend=backend)
-        return Response(await operations.draw(wanted), media_type="image/png")
+        with renamed(**BACKEND):
+            return Response(await operations.draw(wanted), media_type="image/png")
 
     return routes

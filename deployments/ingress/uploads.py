@@ -98,17 +98,27 @@ def check(contract: type[C], fields: dict[str, Any], strict: bool = False) -> C:
 
 def complaint(error: ValidationError, contract: type[Contract] | None = None) -> InvalidRequest:
     """The first thing that pydantic found wrong."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     accepted = None
-    if first["type"] == "extra_forbidden" and contract is not None and len(first["loc"]) == 1:
-        accepted = ", ".join(contract.model_fields)
+    if first["type"] == "extra_forbidden":
+        accepted = _fields(contract, first["loc"][:-1])
+    elif first["type"] == "literal_error":
+        accepted = str(first.get("ctx", {}).get("expected"))
     return InvalidRequest(
         f"{field or 'body'}: {first['msg']}",
         code=KINDS.get(first["type"]) or TEXTS.get((field, first["type"])) or "invalid_request",
         field=field or "body",
         accepted=accepted,
     )
+
+
+def _fields(contract: type[Contract] | None, place: tuple[int | str, ...]) -> str | None:
+    """The fields that there are at `place` in a contract."""
+    for name in place:
+        inner = None if contract is None else contract.model_fields[str(name)].annotation
+        contract = inner if isinstance(inner, type) and issubclass(inner, Contract) else None
+    return None if contract is None else ", ".join(contract.model_fields)
 
 
 async def _json(request: Request, files: tuple[str, ...]) -> dict[str, Any]:

@@ -1,90 +1,63 @@
-"""Consents on disk: who agreed to have their voice kept, in their own words."""
+"""Consents on disk: `cons_<id>/profile.json` and what the person said as `recording.flac`."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
+import numpy as np
 
 from pipeline.contracts import Consent, Samples
-from pipeline.errors import NotFound
-from pipeline.ids import check_id, new_id
-from pipeline.media.audio import encode_audio
+from pipeline.ids import new_id
+from pipeline.storage.shelf import Shelf
 
-PREFIX = "cons"
+_RECORDING = "recording.flac"
 
 
 class ConsentStore:
-    """`<root>/cons_.../` with consent.json and recording.flac, written in this order's reverse."""
+    """Keeps consents, by id: names are labels. Safe with several processes on one folder; errors as in `Shelf`."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        root.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path) -> None:
+        self._shelf = Shelf(folder, card=Consent, noun="consent", prefix="cons", labels=True)
 
     def create(self, name: str, language: str, samples: Samples, rate: int) -> Consent:
-        """Keeps a decoded recording, (n,) float32 mono at `rate`, without loss."""
+        """`samples` is the recording, float32 mono in [-1, 1] at `rate` Hz; kept with 24 bits."""
         consent = Consent(
-            id=new_id(PREFIX),
-            name=name,
+            id=new_id("cons"),
+            name=self._shelf.checked(name),
             language=language,
             created_at=datetime.now(UTC),
             seconds=len(samples) / rate,
         )
-        folder = self._root / consent.id
-        folder.mkdir()
-        _write(folder / "recording.flac", b"".join(encode_audio([samples], rate, "flac")))
-        self._save(consent)  # last: a folder without it was never accepted
-        return consent
 
-    def list(self) -> tuple[Consent, ...]:
-        """Newest first. A folder whose consent.json is missing or damaged is passed over, not deleted."""
-        found = []
-        for folder in sorted(self._root.iterdir(), reverse=True):
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValidationError):
-                found.append(Consent.model_validate_json((folder / "consent.json").read_bytes()))
-        return tuple(found)
+        def write(folder: Path) -> None:
+            import soundfile
+
+            soundfile.write(folder / _RECORDING, np.clip(samples, -1, 1), rate, subtype="PCM_24")
+
+        return self._shelf.put(consent, write)
+
+    def list(self) -> Sequence[Consent]:
+        """Oldest first."""
+        return self._shelf.list()
 
     def get(self, consent: str) -> Consent:
-        """Raises `NotFound`."""
-        try:
-            return Consent.model_validate_json((self._folder(consent) / "consent.json").read_bytes())
-        except FileNotFoundError:
-            raise _missing(consent) from None
+        return self._shelf.get(consent)
 
     def rename(self, consent: str, name: str) -> Consent:
-        """Raises `NotFound`."""
-        renamed = self.get(consent).model_copy(update={"name": name})
-        self._save(renamed)
-        return renamed
+        return self._shelf.rename(consent, name)
 
     def delete(self, consent: str) -> None:
-        """Raises `NotFound`."""
-        folder = self._root / self.get(consent).id
-        (folder / "consent.json").unlink()  # first: from here on there is no such consent, whatever happens
-        shutil.rmtree(folder)
+        self._shelf.delete(consent)
 
-    def _save(self, consent: Consent) -> None:
-        _write(self._root / consent.id / "consent.json", consent.model_dump_json().encode())
-
-    def _folder(self, consent: str) -> Path:
-        try:
-            return self._root / check_id(PREFIX, consent)
-        except NotFound:
-            raise _missing(consent) from None
+    def recording(self, consent: str) -> tuple[Samples, int]:
+        """The recording and its rate."""
+        return self._shelf.load(consent, _RECORDING, _read)
 
 
-def _missing(consent: str) -> NotFound:
-    return NotFound(f"There is no consent {consent[:100]!r}.", field="consent", accepted="the id of a consent")
+def _read(path: Path) -> tuple[Samples, int]:
+    import soundfile
 
-
-def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    samples, rate = soundfile.read(path, dtype="float32")
+    return np.asarray(samples, np.float32), int(rate)
