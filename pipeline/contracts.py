@@ -322,6 +322,9 @@ class VideoJob(Contract):
     progress: Annotated[float, Field(ge=0, le=100)]
     stage: str
     """What is being done now: queued, speaking, drawing, locating, animating, done."""
+    frames_made: int = 0
+    frames_total: int | None = None
+    """Known once the speech is."""
     created_at: datetime
     completed_at: datetime | None = None
     error: ErrorBody | None = None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -28,8 +28,12 @@ from pipeline.steps.speak import Speaker, Spoken
 from pipeline.storage.avatars import AvatarStore
 from pipeline.text import normalise
 
-Report = Callable[[str, float], None]
-"""Told the stage and the progress in percent, which never goes back."""
+
+class Report(Protocol):
+    """Told the stage and the progress in percent, which never goes back; frames made of all, once that is known."""
+
+    def __call__(self, stage: str, progress: float, frames_made: int = 0, frames_total: int | None = None) -> None: ...
+
 
 PREPARED = 10.0
 """Percent shown when speech and portrait are ready; the frames make the rest."""
@@ -101,7 +105,7 @@ class Renderer:
         lipsync = self._models.choose("lipsync", request.backends.lipsync)
         encoding = Encoding(request.format, self._settings.video.preset, self._settings.video.crf)
         digest, size = await self._film(lipsync, animation, encoding, target, report, ledger)
-        report("done", 100.0)
+        report("done", 100.0, animation.frame_count, animation.frame_count)
         return VideoFacts(
             seconds=animation.frame_count / float(animation.fps),
             frames=animation.frame_count,
@@ -123,7 +127,8 @@ class Renderer:
         report: Report,
         ledger: timings.Timings,
     ) -> tuple[str, int]:
-        report("animating", PREPARED)
+        total = animation.frame_count
+        report("animating", PREPARED, 0, total)
         digest, size = hashlib.sha256(), 0
         partial = target.with_name(target.name + ".part")
         try:
@@ -132,7 +137,7 @@ class Renderer:
                     file.write(piece.data)
                     digest.update(piece.data)
                     size += len(piece.data)
-                    report("animating", PREPARED + (99 - PREPARED) * piece.frames / animation.frame_count)
+                    report("animating", PREPARED + (99 - PREPARED) * piece.frames / total, piece.frames, total)
                     for stage, seconds in (piece.timings or {}).items():
                         ledger.add(stage, seconds)
             partial.replace(target)
@@ -210,4 +215,6 @@ def _one_of(request: VideoRequest, *fields: str, required: bool) -> None:
             f"{' and '.join(given)} are given at once.", code="two_sources", field=given[1], accepted=f"one of {listed}"
         )
     if required and not given:
-        raise InvalidRequest(f"There is no {listed}.", code="missing_field", field=fields[0], accepted=f"one of {listed}")
+        raise InvalidRequest(
+            f"There is no {listed}.", code="missing_field", field=fields[0], accepted=f"one of {listed}"
+        )

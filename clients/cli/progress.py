@@ -24,13 +24,13 @@ def follow(jobs: Iterable[VideoJob], *, quiet: bool) -> VideoJob:
 
 def stage(job: VideoJob) -> str:
     """The stage in words, with frames where they are being made."""
-    return job.stage
+    return f"{job.stage} {job.frames_made}/{job.frames_total} frames" if job.frames_made else job.stage
 
 
 def _bar(jobs: Iterable[VideoJob]) -> VideoJob:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description:<24}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description:<32}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=screen.err(), transient=True) as progress:
         task = progress.add_task("starting", total=100.0)
         last = None

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pipeline.contracts import ErrorBody, VideoFacts, VideoJob, VideoRequest
 from pipeline.errors import BackendFailed, Busy, Conflict, MouthpieceError, NotFound
@@ -43,9 +44,8 @@ class VideoJobs:
         """Takes up what the folder holds. Call once, on the event loop that serves."""
         for job in self._folder.load():
             again = job.status not in ENDED
-            self._jobs[job.id] = (
-                job.model_copy(update={"status": "queued", "progress": 0.0, "stage": "queued"}) if again else job
-            )
+            anew = {"status": "queued", "progress": 0.0, "stage": "queued", "frames_made": 0}
+            self._jobs[job.id] = job.model_copy(update=anew) if again else job
             if again:
                 self._queue.put_nowait(job.id)
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._concurrent)]
@@ -145,8 +145,9 @@ class VideoJobs:
     async def _run(self, job: VideoJob) -> None:
         loop = asyncio.get_running_loop()
 
-        def report(stage: str, progress: float) -> None:
-            loop.create_task(self._progress(job.id, stage, progress))  # noqa: RUF006 - told, not waited for
+        def report(stage: str, progress: float, frames_made: int = 0, frames_total: int | None = None) -> None:
+            update = {"stage": stage, "progress": progress, "frames_made": frames_made, "frames_total": frames_total}
+            loop.create_task(self._progress(job.id, update))  # noqa: RUF006 - told, not waited for
 
         try:
             request = await asyncio.to_thread(self._folder.request, job.id)
@@ -160,7 +161,8 @@ class VideoJobs:
             body = ErrorBody(**known.body()["error"])
             await self._end(self._jobs[job.id], status="failed", stage=self._jobs[job.id].stage, error=body)
         else:
-            await self._end(self._jobs[job.id], status="completed", stage="done", progress=100.0, result=facts)
+            made = {"frames_made": facts.frames, "frames_total": facts.frames}
+            await self._end(self._jobs[job.id], status="completed", stage="done", progress=100.0, result=facts, **made)
 
     async def _end(self, job: VideoJob, **update: object) -> None:
         """The first end counts: a job cancelled while its last step finished stays cancelled."""
@@ -172,10 +174,10 @@ class VideoJobs:
         async with self._changed:
             self._changed.notify_all()
 
-    async def _progress(self, job_id: str, stage: str, progress: float) -> None:
+    async def _progress(self, job_id: str, update: dict[str, Any]) -> None:
         async with self._changed:
             job = self._jobs.get(job_id)
             if job is not None and job.status not in ENDED:
-                update = {"status": "running", "stage": stage, "progress": max(job.progress, progress)}
-                self._jobs[job_id] = job.model_copy(update=update)
+                progress = max(job.progress, update["progress"])
+                self._jobs[job_id] = job.model_copy(update=update | {"status": "running", "progress": progress})
                 self._changed.notify_all()
