@@ -62,7 +62,8 @@ def assemble(settings: Settings, *, runtime: str, videos: Path) -> Application:
     """The application without its HTTP door: what runs in process, and what `build` puts the ingress before."""
     handles: dict[Capability, dict[str, Application]] = {}
     for capability in get_args(Capability):
-        handles[capability] = {name: _model(capability, name, settings) for name in settings.backends(capability)}
+        names = settings.backends(capability)
+        handles[capability] = {name: _model(capability, name, settings, runtime == "cluster") for name in names}
     return (
         serve.deployment(Coordinator)
         .options(
@@ -76,7 +77,7 @@ def assemble(settings: Settings, *, runtime: str, videos: Path) -> Application:
     )
 
 
-def _model(capability: Capability, name: str, settings: Settings) -> Application:
+def _model(capability: Capability, name: str, settings: Settings, at_once: bool) -> Application:
     backend = registry.find(capability, name)
     options = settings.options.get(name, {})
     registry.check(backend, options)
@@ -93,4 +94,4 @@ def _model(capability: Capability, name: str, settings: Settings) -> Application
         deployment = deployment.options(num_replicas=1)
     else:
         deployment = deployment.options(num_replicas=None, autoscaling_config=PROMPT)
-    return deployment.bind(capability, name, options)
+    return deployment.bind(capability, name, options, at_once=at_once)

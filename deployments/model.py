@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from deployments.backends import registry
@@ -26,22 +27,32 @@ class Spent:
 class Model:
     """Serves one backend: loads it, runs it on one thread, streams what it yields.
 
+    `at_once` loads it in the constructor; otherwise its first use does, for a process that needs few of them.
+
     The event loop stays free meanwhile, so health checks answer, streams are cancelled promptly and bad input
     never costs the replica: a `MouthpieceError` goes back to the caller as it is, anything else as
     `BackendFailed`. Streams end with one `Spent`; calls return `(result, Spent)`.
     """
 
-    def __init__(self, capability: Capability, name: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, capability: Capability, name: str, options: Mapping[str, Any], *, at_once: bool = True) -> None:
+        self._capability: Capability = capability
+        self._name = name
+        self._options = options
         self._label = f"{capability}-{name}"
-        self._backend = registry.load(registry.find(capability, name), options)
         # Backends are promised one thread at a time. A lock rather than a one-thread pool, because an abandoned
         # stream has to close its iterator in the thread that runs it.
         self._turn = threading.Lock()
+        if at_once:
+            _ = self._backend
+
+    @cached_property
+    def _backend(self) -> Any:
+        return registry.load(registry.find(self._capability, self._name), self._options)
 
     async def call(self, method: str, *arguments: Any) -> tuple[Any, Spent]:
         """Runs `method` of the backend's protocol to its end."""
         started = time.perf_counter()
-        result = await asyncio.to_thread(self._run, getattr(self._backend, method), arguments)
+        result = await asyncio.to_thread(self._run, method, arguments)
         return result, Spent(time.perf_counter() - started)
 
     async def stream(self, method: str, *arguments: Any) -> AsyncIterator[Any]:
@@ -60,10 +71,10 @@ class Model:
             yield item
         yield Spent(time.perf_counter() - started)
 
-    def _run(self, method: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    def _run(self, method: str, arguments: tuple[Any, ...]) -> Any:
         with self._turn:
             try:
-                return method(*arguments)
+                return getattr(self._backend, method)(*arguments)
             except MouthpieceError:
                 raise
             except Exception as error:
