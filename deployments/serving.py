@@ -88,6 +88,7 @@ class Serving:
 
         from deployments.app import NAME, build
 
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
         try:
             context = ray.init(
                 address="local",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
+import json
 import signal
 import socket
 import subprocess
@@ -42,10 +42,9 @@ class Server:
         flags = [flag for setting in chosen for flag in ("--set", setting)]
         config = Path(__file__).parents[1] / "serve_config.yaml"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "clients.cli.main", "serve", "--config", str(config), *flags],
+            [sys.executable, "-m", "clients.cli.main", "serve", "--config", str(config), "--json", *flags],
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"COLUMNS": "200"},
         )
 
     def wait(self, seconds: float = 180) -> None:
@@ -60,6 +59,11 @@ class Server:
                 time.sleep(0.2)
         self.stop()
         pytest.fail(f"the server did not start:\n{(self.folder / 'server.log').read_text()[-4000:]}")
+
+    def urls(self) -> dict[str, str]:
+        """What the server said when it was ready: http, dashboard, ray, token."""
+        lines = (self.folder / "server.log").read_text().splitlines()
+        return next(json.loads(line)["urls"] for line in lines if line.startswith("{"))
 
     def stop(self) -> int:
         """The exit code; killed after a minute."""

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import av
 import httpx
@@ -133,14 +134,17 @@ HANDLE = """
 
 
 def test_another_python_process_uses_the_handle(running: Server) -> None:
-    address = running.ray_address()
-    program = [sys.executable, "-c", textwrap.dedent(HANDLE), address]
+    program = [sys.executable, "-c", textwrap.dedent(HANDLE), running.urls()["ray"]]
     done = subprocess.run(program, capture_output=True, text=True, timeout=180)
     assert "handle works" in done.stdout, done.stderr[-3000:]
 
 
 def test_the_dashboard_shows_one_deployment_per_backend(running: Server) -> None:
-    answer = httpx.get(f"{running.dashboard}/api/serve/applications/", timeout=30)
+    address = f"{running.dashboard}/api/serve/applications/"
+    assert httpx.get(address, timeout=30).status_code == 401, "Ray asks for the user's token"
+    token = Path(running.urls()["token"])
+    assert token.stat().st_mode & 0o077 == 0, "and nobody else can read it"
+    answer = httpx.get(address, headers={"Authorization": f"Bearer {token.read_text().strip()}"}, timeout=30)
     assert answer.status_code == 200, answer.text
     application = answer.json()["applications"]["mouthpiece"]
     assert set(application["deployments"]) == {
