@@ -14,10 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-#define CLONES __attribute__((target_clones("avx2", "default")))
-#else
-#define CLONES
+#if defined(__x86_64__) && defined(__GNUC__)
+#define AVX2 __attribute__((target("avx2")))
+#include <immintrin.h>
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
@@ -30,7 +29,7 @@ INLINE float clampf(float v, float lo, float hi) { return v > lo ? v < hi ? v : 
 
 /* ------------------------------------------------------------------------------------------ head */
 
-/* Product of two Q15 numbers, rounded: what pmulhrsw does. */
+/* Product of two Q15 numbers, rounded, as pmulhrsw does it. */
 INLINE int16_t mulr(int16_t a, int16_t b) { return (int16_t)(((int32_t)a * b + 0x4000) >> 15); }
 
 /* 16 pixels from `s` on, resampled along a line whose taps lie `step` bytes apart. The position of pixel i is
@@ -39,10 +38,11 @@ INLINE void run16(const uint8_t *restrict s, ptrdiff_t step, int f0, int df, uin
     const uint8_t *t0 = s - step, *t1 = s, *t2 = s + step, *t3 = s + 2 * step, *t4 = s + 3 * step;
     for (int i = 0; i < RUN; i++) {
         int16_t f = (int16_t)(f0 + i * df);
-        int16_t next = (int16_t)(f & 0x4000);
+        int16_t next = (int16_t)-((f >> 14) & 1); /* all ones where the position is past tap 1 */
         int16_t g = (int16_t)((f & 0x3fff) * 2);
-        int16_t a = next ? t1[i] : t0[i], b = next ? t2[i] : t1[i];
-        int16_t c = next ? t3[i] : t2[i], d = next ? t4[i] : t3[i];
+        int16_t p0 = t0[i], p1 = t1[i], p2 = t2[i], p3 = t3[i], p4 = t4[i];
+        int16_t a = (int16_t)(p0 ^ ((p0 ^ p1) & next)), b = (int16_t)(p1 ^ ((p1 ^ p2) & next));
+        int16_t c = (int16_t)(p2 ^ ((p2 ^ p3) & next)), d = (int16_t)(p3 ^ ((p3 ^ p4) & next));
         int16_t g2 = mulr(g, g), g3 = mulr(g2, g);
         int16_t h = (int16_t)(g >> 1), h2 = (int16_t)(g2 >> 1), h3 = (int16_t)(g3 >> 1);
         int16_t wa = (int16_t)((int16_t)(2 * h2 - h - h3) >> 1);
@@ -56,11 +56,43 @@ INLINE void run16(const uint8_t *restrict s, ptrdiff_t step, int f0, int df, uin
     }
 }
 
+typedef void (*Run)(const uint8_t *restrict, ptrdiff_t, int, int, uint8_t *restrict);
+
+#ifdef AVX2
+/* The same arithmetic, 16 lanes at once: compilers don't find it by themselves. */
+AVX2 static inline void run16_avx2(const uint8_t *restrict s, ptrdiff_t step, int f0, int df, uint8_t *restrict out) {
+#define TAP(k) _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(s + (k) * step)))
+    const __m256i ramp = _mm256_setr_epi16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    __m256i f = _mm256_add_epi16(_mm256_set1_epi16((short)f0), _mm256_mullo_epi16(ramp, _mm256_set1_epi16((short)df)));
+    __m256i next = _mm256_cmpgt_epi16(f, _mm256_set1_epi16(0x3fff));
+    __m256i h = _mm256_and_si256(f, _mm256_set1_epi16(0x3fff)), g = _mm256_slli_epi16(h, 1);
+    __m256i g2 = _mm256_mulhrs_epi16(g, g), g3 = _mm256_mulhrs_epi16(g2, g);
+    __m256i h2 = _mm256_srai_epi16(g2, 1), h3 = _mm256_srai_epi16(g3, 1);
+    __m256i p0 = TAP(-1), p1 = TAP(0), p2 = TAP(1), p3 = TAP(2), p4 = TAP(3);
+    __m256i a = _mm256_blendv_epi8(p0, p1, next), b = _mm256_blendv_epi8(p1, p2, next);
+    __m256i c = _mm256_blendv_epi8(p2, p3, next), d = _mm256_blendv_epi8(p3, p4, next);
+    __m256i wa = _mm256_srai_epi16(_mm256_sub_epi16(_mm256_sub_epi16(_mm256_slli_epi16(h2, 1), h), h3), 1);
+    __m256i wd = _mm256_srai_epi16(_mm256_sub_epi16(h3, h2), 1);
+    __m256i bend = _mm256_sub_epi16(_mm256_mullo_epi16(h3, _mm256_set1_epi16(3)),
+                                    _mm256_mullo_epi16(h2, _mm256_set1_epi16(5)));
+    __m256i one = _mm256_set1_epi16(16384), wb = _mm256_add_epi16(one, _mm256_srai_epi16(bend, 1));
+    __m256i wc = _mm256_sub_epi16(_mm256_sub_epi16(one, wa), _mm256_add_epi16(wb, wd));
+#define PART(p, w) _mm256_mulhrs_epi16(_mm256_slli_epi16(p, 7), w)
+    __m256i sum = _mm256_add_epi16(_mm256_add_epi16(PART(a, wa), PART(b, wb)),
+                                   _mm256_add_epi16(PART(c, wc), PART(d, wd)));
+    sum = _mm256_srai_epi16(_mm256_add_epi16(sum, _mm256_set1_epi16(32)), 6);
+    _mm_storeu_si128((__m128i *)out,
+                     _mm_packus_epi16(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1)));
+#undef TAP
+#undef PART
+}
+#endif
+
 /* One plane. `src` is its first pixel inside a padded canvas of row length `stride`; `field` holds (rows, cols)
  * pairs dx, dy at every 16 pixels in 1/1024 pixel; `middle` is (h + 2 ROWS, padded w)
  * scratch. */
-CLONES static void warp_plane(const uint8_t *src, ptrdiff_t stride, int pad, int w, int h, const int32_t *field,
-                              int cols, uint8_t *middle, uint8_t *out) {
+INLINE void warp_plane(const uint8_t *src, ptrdiff_t stride, int pad, int w, int h, const int32_t *field, int cols,
+                       uint8_t *middle, uint8_t *out, Run run) {
     int runs = (w + RUN - 1) / RUN, wide = runs * RUN;
     uint8_t line[MAX_SIDE + RUN];
     for (int y = -ROWS; y < h + ROWS; y++) {
@@ -76,7 +108,7 @@ CLONES static void warp_plane(const uint8_t *src, ptrdiff_t stride, int pad, int
             }
             b = clampi(b, a - 16383, a + 16383);
             int base = (a < b ? a : b) >> 14, x = j * RUN + clampi(base, -pad + 2, pad - 4);
-            run16(row + x, 1, a - base * 16384, (b - a) / RUN, to + j * RUN);
+            run(row + x, 1, a - base * 16384, (b - a) / RUN, to + j * RUN);
         }
     }
     for (int y = 0; y < h; y++) {
@@ -91,10 +123,32 @@ CLONES static void warp_plane(const uint8_t *src, ptrdiff_t stride, int pad, int
             }
             b = clampi(b, a - 16383, a + 16383);
             int base = (a < b ? a : b) >> 14, top = clampi(y + base, 1 - ROWS, h + ROWS - 4);
-            run16(column + (ptrdiff_t)top * wide, wide, a - base * 16384, (b - a) / RUN, line + j * RUN);
+            run(column + (ptrdiff_t)top * wide, wide, a - base * 16384, (b - a) / RUN, line + j * RUN);
         }
         memcpy(out + (size_t)y * w, line, (size_t)w);
     }
+}
+
+typedef void (*Warp)(const uint8_t *, ptrdiff_t, int, int, int, const int32_t *, int, uint8_t *, uint8_t *);
+
+static void warp_plain(const uint8_t *src, ptrdiff_t stride, int pad, int w, int h, const int32_t *field, int cols,
+                       uint8_t *middle, uint8_t *out) {
+    warp_plane(src, stride, pad, w, h, field, cols, middle, out, run16);
+}
+
+#ifdef AVX2
+AVX2 static void warp_avx2(const uint8_t *src, ptrdiff_t stride, int pad, int w, int h, const int32_t *field, int cols,
+                           uint8_t *middle, uint8_t *out) {
+    warp_plane(src, stride, pad, w, h, field, cols, middle, out, run16_avx2);
+}
+#endif
+
+static Warp warp(int plain) {
+    (void)plain;
+#ifdef AVX2
+    if (!plain && __builtin_cpu_supports("avx2")) return warp_avx2;
+#endif
+    return warp_plain;
 }
 
 static void copy_plane(const uint8_t *src, ptrdiff_t stride, int w, int h, uint8_t *out) {
@@ -141,6 +195,68 @@ INLINE uint32_t shaded(uint32_t texel, int gain) {
     y = clampi(y + (((y - 16) * gain + 128) >> 8), 0, 255);
     return (texel & ~255u) | (uint32_t)y;
 }
+
+typedef void (*Row)(Texture, const int32_t *, int, uint32_t *);
+
+/* `count` pixels of one layer: `line` is x, y, gain of the first and what each next one adds, Q16. */
+static inline void row_plain(Texture t, const int32_t *line, int count, uint32_t *to) {
+    for (int i = 0; i < count; i++)
+        to[i] = shaded(sample(t, line[0] + i * line[3], line[1] + i * line[4]), (line[2] + i * line[5]) >> 8);
+}
+
+#ifdef AVX2
+/* The same, four pixels at once. */
+AVX2 static inline void row_avx2(Texture t, const int32_t *line, int count, uint32_t *to) {
+    const __m128i ramp = _mm_setr_epi32(0, 1, 2, 3), zero = _mm_setzero_si128();
+    const __m256i even = _mm256_set1_epi16(0x00ff), half = _mm256_set1_epi16(0x0080), full = _mm256_set1_epi16(256);
+    const __m256i both = _mm256_setr_epi8(0, 1, 0, 1, 0, 1, 0, 1, 8, 9, 8, 9, 8, 9, 8, 9, 0, 1, 0, 1, 0, 1, 0, 1, 8, 9, 8,
+                                          9, 8, 9, 8, 9);
+    const __m256i left = _mm256_set1_epi64x(0x00000000ffffffffll);
+    const __m256i pick = _mm256_setr_epi32(0, 2, 4, 6, 0, 0, 0, 0);
+    int i = 0;
+    for (; i + 4 <= count; i += 4) {
+        __m128i n = _mm_add_epi32(ramp, _mm_set1_epi32(i));
+        __m128i x = _mm_add_epi32(_mm_set1_epi32(line[0]), _mm_mullo_epi32(n, _mm_set1_epi32(line[3])));
+        __m128i y = _mm_add_epi32(_mm_set1_epi32(line[1]), _mm_mullo_epi32(n, _mm_set1_epi32(line[4])));
+        x = _mm_min_epi32(_mm_max_epi32(x, zero), _mm_set1_epi32(t.right));
+        y = _mm_min_epi32(_mm_max_epi32(y, zero), _mm_set1_epi32(t.bottom));
+        __m128i at = _mm_add_epi32(_mm_mullo_epi32(_mm_srai_epi32(y, 16), _mm_set1_epi32(t.stride)),
+                                   _mm_srai_epi32(x, 16));
+        __m256i a = _mm256_i32gather_epi64((const long long *)t.texels, at, 4);
+        __m256i b = _mm256_i32gather_epi64((const long long *)(t.texels + t.stride), at, 4);
+        __m128i low = _mm_set1_epi32(255);
+        __m256i fx = _mm256_cvtepu32_epi64(_mm_and_si128(_mm_srai_epi32(x, 8), low));
+        __m256i fy = _mm256_cvtepu32_epi64(_mm_and_si128(_mm_srai_epi32(y, 8), low));
+        fx = _mm256_shuffle_epi8(fx, both);
+        fy = _mm256_shuffle_epi8(fy, both);
+        __m256i gx = _mm256_sub_epi16(full, fx), gy = _mm256_sub_epi16(full, fy);
+        fx = _mm256_blendv_epi8(fx, gx, left);
+#define DOWN(p, q) \
+    _mm256_srli_epi16(_mm256_add_epi16(_mm256_add_epi16(_mm256_mullo_epi16(p, gy), _mm256_mullo_epi16(q, fy)), half), 8)
+        __m256i e = DOWN(_mm256_and_si256(a, even), _mm256_and_si256(b, even));
+        __m256i o = DOWN(_mm256_srli_epi16(a, 8), _mm256_srli_epi16(b, 8));
+#undef DOWN
+        e = _mm256_mullo_epi16(e, fx);
+        o = _mm256_mullo_epi16(o, fx);
+        e = _mm256_srli_epi16(_mm256_add_epi16(_mm256_add_epi16(e, _mm256_srli_epi64(e, 32)), half), 8);
+        o = _mm256_andnot_si256(even, _mm256_add_epi16(_mm256_add_epi16(o, _mm256_srli_epi64(o, 32)), half));
+        __m128i texel = _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(_mm256_or_si256(e, o), pick));
+        if (line[2] | line[5]) {
+            __m128i gain = _mm_add_epi32(_mm_set1_epi32(line[2]), _mm_mullo_epi32(n, _mm_set1_epi32(line[5])));
+            __m128i luma = _mm_and_si128(texel, low);
+            __m128i change = _mm_mullo_epi32(_mm_sub_epi32(luma, _mm_set1_epi32(16)), _mm_srai_epi32(gain, 8));
+            luma = _mm_add_epi32(luma, _mm_srai_epi32(_mm_add_epi32(change, _mm_set1_epi32(128)), 8));
+            luma = _mm_min_epi32(_mm_max_epi32(luma, zero), low);
+            texel = _mm_or_si128(_mm_andnot_si128(low, texel), luma);
+        }
+        _mm_storeu_si128((__m128i *)(to + i), texel);
+    }
+    if (i < count) {
+        int32_t rest[6] = {line[0] + i * line[3], line[1] + i * line[4], line[2] + i * line[5], line[3], line[4], line[5]};
+        row_plain(t, rest, count - i, to + i);
+    }
+}
+#endif
 
 typedef struct {
     int w, h, step, gw, gh, bases;
@@ -213,12 +329,12 @@ INLINE uint32_t interior(const Mouth *m, int x, int y) {
         uint32_t texel = sample(m->inside[k], (int32_t)(u * 65536.0f), (int32_t)(v * 65536.0f));
         if (texel >> 24) out = blend(texel, out);
     }
-    float lit = clampf(below * 5.0f, 0.0f, 1.0f), low = clampf(above * 9.0f, 0.0f, 1.0f);
-    float light = (0.52f + 0.48f * lit * (2.0f - lit)) * (0.78f + 0.22f * low) * (1.0f - 0.55f * side * side);
+    float lit = clampf(below * 7.0f, 0.0f, 1.0f), low = clampf(above * 9.0f, 0.0f, 1.0f);
+    float light = (0.76f + 0.24f * lit * (2.0f - lit)) * (0.86f + 0.14f * low) * (1.0f - 0.45f * side * side);
     return shaded(out, (int)((light - 1.0f) * 256.0f));
 }
 
-CLONES static void draw_mouth(const Mouth *m, float *sums, float *at, uint32_t *out) {
+INLINE void draw_layers(const Mouth *m, float *sums, float *at, uint32_t *out, Row row) {
     size_t nodes = (size_t)m->gw * m->gh, values = nodes * 4;
     for (int layer = 0; layer < 2; layer++) {
         float *sum = sums + (size_t)layer * values;
@@ -233,7 +349,8 @@ CLONES static void draw_mouth(const Mouth *m, float *sums, float *at, uint32_t *
         invert(m, sum, m->need + (size_t)layer * nodes, at + (size_t)layer * values);
     }
     int step = m->step;
-    float unit = (float)m->scale * 65536.0f, inverse = 1.0f / (float)step;
+    const v4 unit = {(float)m->scale * 65536.0f, (float)m->scale * 65536.0f, 65536.0f, 0.0f};
+    float inverse = 1.0f / (float)step;
     for (int gy = 0; gy < m->gh - 1; gy++) {
         for (int gx = 0; gx < m->gw - 1; gx++) {
             size_t node = (size_t)gy * m->gw + gx;
@@ -255,52 +372,41 @@ CLONES static void draw_mouth(const Mouth *m, float *sums, float *at, uint32_t *
             int rows = m->h - gy * step < step ? m->h - gy * step : step;
             int cols = m->w - gx * step < step ? m->w - gx * step : step;
             for (int r = 0; r < rows; r++) {
-                int32_t x[2], y[2], dx[2], dy[2], gain[2], dgain[2];
+                int32_t line[2][6];
                 float t = (float)r * inverse;
                 for (int layer = 0; layer < 2; layer++) {
                     const float *p = at + (size_t)layer * values;
                     v4 a = load4(p + corner[0] * 4), b = load4(p + corner[1] * 4);
                     a += (load4(p + corner[2] * 4) - a) * t;
                     b += (load4(p + corner[3] * 4) - b) * t;
-                    v4 slope = (b - a) * inverse;
-                    x[layer] = (int32_t)(a[0] * unit);
-                    y[layer] = (int32_t)(a[1] * unit);
-                    dx[layer] = (int32_t)(slope[0] * unit);
-                    dy[layer] = (int32_t)(slope[1] * unit);
-                    gain[layer] = (int32_t)(a[2] * 65536.0f);
-                    dgain[layer] = (int32_t)(slope[2] * 65536.0f);
+                    v4 slope = (b - a) * inverse * unit;
+                    a *= unit;
+                    for (int k = 0; k < 3; k++) {
+                        line[layer][k] = (int32_t)a[k];
+                        line[layer][3 + k] = (int32_t)slope[k];
+                    }
                 }
                 uint32_t *to = out + (size_t)(gy * step + r) * m->w + gx * step;
                 if (least[1] == 2 || (most == 0 && least[0] == 2)) {
                     int layer = least[1] == 2;
-                    Texture texture = m->layer[layer];
-                    int32_t px = x[layer], py = y[layer], pg = gain[layer];
-                    for (int i = 0; i < cols; i++) {
-                        to[i] = shaded(sample(texture, px, py), pg >> 8);
-                        px += dx[layer];
-                        py += dy[layer];
-                        pg += dgain[layer];
-                    }
+                    row(m->layer[layer], line[layer], cols, to);
                     continue;
                 }
+                uint32_t upper[64];
+                row(m->layer[1], line[1], cols, to);
+                row(m->layer[0], line[0], cols, upper);
                 for (int i = 0; i < cols; i++) {
-                    uint32_t lower = shaded(sample(m->layer[1], x[1] + i * dx[1], y[1] + i * dy[1]),
-                                            (gain[1] + i * dgain[1]) >> 8);
-                    if (lower < 0xff000000u) {
-                        uint32_t upper = shaded(sample(m->layer[0], x[0] + i * dx[0], y[0] + i * dy[0]),
-                                                (gain[0] + i * dgain[0]) >> 8);
-                        if (upper < 0xff000000u)
-                            upper = blend(upper, interior(m, gx * step + i, gy * step + r));
-                        lower = blend(lower, upper);
-                    }
-                    to[i] = lower;
+                    if (to[i] >= 0xff000000u) continue;
+                    if (upper[i] < 0xff000000u)
+                        upper[i] = blend(upper[i], interior(m, gx * step + i, gy * step + r));
+                    to[i] = blend(to[i], upper[i]);
                 }
             }
         }
     }
 }
 
-CLONES static void store(const uint32_t *in, int w, int h, uint8_t *y, ptrdiff_t ys, uint8_t *u, uint8_t *v,
+INLINE void store(const uint32_t *in, int w, int h, uint8_t *y, ptrdiff_t ys, uint8_t *u, uint8_t *v,
                          ptrdiff_t cs) {
     for (int r = 0; r < h; r++)
         for (int i = 0; i < w; i++) y[r * ys + i] = (uint8_t)in[(size_t)r * w + i];
@@ -317,6 +423,26 @@ CLONES static void store(const uint32_t *in, int w, int h, uint8_t *y, ptrdiff_t
         }
     }
 }
+
+typedef struct {
+    uint8_t *y, *u, *v;
+    ptrdiff_t stride, chroma;
+} Target;
+
+INLINE void draw_mouth(const Mouth *m, float *sums, float *at, uint32_t *out, const Target *to, Row row) {
+    draw_layers(m, sums, at, out, row);
+    store(out, m->w, m->h, to->y, to->stride, to->u, to->v, to->chroma);
+}
+
+static void mouth_plain(const Mouth *m, float *sums, float *at, uint32_t *out, const Target *to) {
+    draw_mouth(m, sums, at, out, to, row_plain);
+}
+
+#ifdef AVX2
+AVX2 static void mouth_avx2(const Mouth *m, float *sums, float *at, uint32_t *out, const Target *to) {
+    draw_mouth(m, sums, at, out, to, row_avx2);
+}
+#endif
 
 /* ---------------------------------------------------------------------------------------- Python */
 
@@ -365,11 +491,11 @@ static void drop(Held *held) {
 static PyObject *py_head(PyObject *self, PyObject *args) {
     (void)self;
     PyObject *oy, *ou, *ov, *ofield, *oout;
-    int size, pad, ok = 0;
+    int size, pad, plain = 0, ok = 0;
     Held held = {.count = 0};
     uint8_t *y, *u, *v, *out, *middle = NULL;
     int32_t *field = NULL, *coarse = NULL;
-    if (!PyArg_ParseTuple(args, "OOOOOii", &oy, &ou, &ov, &ofield, &oout, &size, &pad)) return NULL;
+    if (!PyArg_ParseTuple(args, "OOOOOii|p", &oy, &ou, &ov, &ofield, &oout, &size, &pad, &plain)) return NULL;
     REQUIRE(size >= 16 && size <= MAX_SIDE && size % 2 == 0, "size must be even, 16 to 4096");
     REQUIRE(pad >= 16 && pad <= 256 && pad % 2 == 0, "pad must be even, 16 to 256");
     int half = size / 2, whole = (size + 31) / 32 * 32, coarse_side = whole / 32 + 1, fine = 2 * coarse_side - 1;
@@ -401,9 +527,10 @@ static PyObject *py_head(PyObject *self, PyObject *args) {
             for (int j = 0; j < coarse_side; j++)
                 for (int k = 0; k < 2; k++)
                     coarse[(i * coarse_side + j) * 2 + k] = field[(2 * i * fine + 2 * j) * 2 + k] / 2;
-        warp_plane(y, stride, pad, size, size, field, fine, middle, out);
-        warp_plane(u, chroma, pad / 2, half, half, coarse, coarse_side, middle, uo);
-        warp_plane(v, chroma, pad / 2, half, half, coarse, coarse_side, middle, vo);
+        Warp plane = warp(plain);
+        plane(y, stride, pad, size, size, field, fine, middle, out);
+        plane(u, chroma, pad / 2, half, half, coarse, coarse_side, middle, uo);
+        plane(v, chroma, pad / 2, half, half, coarse, coarse_side, middle, vo);
     }
     Py_END_ALLOW_THREADS;
     ok = 1;
@@ -426,15 +553,15 @@ static int texture(Texture *t, const uint32_t *texels, Py_ssize_t h, Py_ssize_t 
 static PyObject *py_mouth(PyObject *self, PyObject *args) {
     (void)self;
     PyObject *oy, *ou, *ov, *ofields, *ocoef, *oneed, *olayers, *okind, *oinside, *oplace, *oframe, *oedges, *olight;
-    int left, top, pad, ok = 0;
+    int left, top, pad, plain = 0, ok = 0;
     Held held = {.count = 0};
     uint8_t *y, *u, *v;
     float *sums = NULL, *at = NULL;
     uint32_t *out = NULL, *layers, *inside;
     Mouth m;
-    if (!PyArg_ParseTuple(args, "(OOO)i(ii)(ii)iOOOOiOOOOOO", &oy, &ou, &ov, &pad, &left, &top, &m.w, &m.h, &m.step,
+    if (!PyArg_ParseTuple(args, "(OOO)i(ii)(ii)iOOOOiOOOOOO|p", &oy, &ou, &ov, &pad, &left, &top, &m.w, &m.h, &m.step,
                           &ofields, &ocoef, &oneed, &olayers, &m.scale, &okind, &oinside, &oplace, &oframe, &oedges,
-                          &olight))
+                          &olight, &plain))
         return NULL;
     REQUIRE(m.w >= 2 && m.h >= 2 && m.w <= MAX_SIDE && m.h <= MAX_SIDE && m.w % 2 == 0 && m.h % 2 == 0,
             "the region must be even");
@@ -478,11 +605,15 @@ static PyObject *py_mouth(PyObject *self, PyObject *args) {
         PyErr_NoMemory();
         goto done;
     }
+    void (*draw)(const Mouth *, float *, float *, uint32_t *, const Target *) = mouth_plain;
+#ifdef AVX2
+    if (!plain && __builtin_cpu_supports("avx2")) draw = mouth_avx2;
+#endif
     Py_BEGIN_ALLOW_THREADS;
-    draw_mouth(&m, sums, at, out);
     ptrdiff_t cs = ys / 2;
-    store(out, m.w, m.h, y + (top + pad) * ys + left + pad, ys, u + ((top + pad) / 2) * cs + (left + pad) / 2,
-          v + ((top + pad) / 2) * cs + (left + pad) / 2, cs);
+    Target to = {y + (top + pad) * ys + left + pad, u + ((top + pad) / 2) * cs + (left + pad) / 2,
+                 v + ((top + pad) / 2) * cs + (left + pad) / 2, ys, cs};
+    draw(&m, sums, at, out, &to);
     Py_END_ALLOW_THREADS;
     ok = 1;
 done:
@@ -497,9 +628,9 @@ done:
 static PyMethodDef methods[] = {
     {"mouth", py_mouth, METH_VARARGS,
      "mouth((y, u, v), pad, (left, top), (w, h), step, fields, coef, need, layers, scale, kind, inside, place, frame, "
-     "edges, light): draws the mouth's region into the canvas."},
+     "edges, light, plain=False): draws the mouth's region into the canvas. plain: without the vector unit."},
     {"head", py_head, METH_VARARGS,
-     "head(y, u, v, field, out, size, pad): the canvas displaced by field (None: not at all) as an I420 frame."},
+     "head(y, u, v, field, out, size, pad, plain=False): the canvas displaced by field (None: not at all) as an I420 frame."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.backends.lipsync.meshwarp.fields import step
-from deployments.backends.lipsync.meshwarp.portrait import Canvas, Patch, Portrait
+from deployments.backends.lipsync.meshwarp.portrait import Patch, Portrait
 from pipeline.contracts import AnimationRequest
 
 Array = NDArray[np.float32]
@@ -26,7 +26,7 @@ EYES: Final = (
 """Face mesh indices: upper lid, lower lid, iris centre, from the picture's left to its right."""
 
 LEVELS: Final = 16
-GLANCES: Final = 8
+GLANCES: Final = 4
 """Steps of lid and gaze; patches are made for those that occur."""
 BLINK: Final = (0.0, 0.30, 0.80, 1.0, 0.95, 0.70, 0.42, 0.20, 0.07, 0.0)
 """Lid closure every 30 ms of a blink: down in 80 ms, up slower (after Trutoiu et al. 2011)."""
@@ -59,7 +59,8 @@ class Eye:
         self._at = at
         # u along the eye in -1 .. 1 between its corners, v down it in eye widths
         self._right, self._down, self._centre = right, down, centre
-        self._u, self._v = 2 * ((at - centre) @ right) / width, ((at - centre) @ down) / width
+        x, y = at[..., 0] - centre[0], at[..., 1] - centre[1]
+        self._u, self._v = 2 * (x * right[0] + y * right[1]) / width, (x * down[0] + y * down[1]) / width
 
         def curve(indices: tuple[int, ...]) -> Array:
             offset = points[list(indices)] - centre
@@ -82,9 +83,9 @@ class Eye:
         """The patch with the eye healed over by the skin around it, (h, w, 3) float32."""
         source = self._source.astype(np.float32)
         # Known skin: above the lashes and below the lower lid's rim, not the brow.
-        above = (self._v < self._top - 0.085) & (self._v > self._top - 0.26)
+        above = (self._v < self._top - 0.13) & (self._v > self._top - 0.30)
         below = (self._v > self._bottom + 0.09) & (self._v < self._bottom + 0.30)
-        known = (above | below) & (np.abs(self._u) < 1.35)
+        known = (above | below) & (np.abs(self._u) < 1.25)
         luma = source[..., 0]
         if known.any():
             # Lashes, brow hairs and spectacle rims are darker than the skin.
@@ -119,7 +120,7 @@ class Eye:
         if lid <= 0 or self.opening < 0.06:
             return np.clip(source + 0.5, 0, 255).astype(np.uint8)
         texel = 1.0 / self.width
-        closed = self._top + 0.86 * (self._bottom - self._top)
+        closed = self._top + 0.97 * (self._bottom - self._top)
         edge = self._top + lid * (closed - self._top)
         u, v = self._u, self._v
         across = 1 - step(0.98, 1.10, np.abs(u))
@@ -128,11 +129,14 @@ class Eye:
 
         # the lid, from under the fold to its edge, with the light of a ball under it
         moved = edge - self._top
-        cover = np.clip((edge - v) / texel + 0.5, 0, 1) * np.clip((v - (self._top - lash - 0.02)) / (2 * texel), 0, 1)
-        cover *= across * np.clip(moved / 0.03, 0, 1)
+        # It begins above the lashes of the open eye, whose line it takes away; a trace of it stays as the fold.
+        fold = 0.10 + 0.03 * np.clip(1 - u * u, 0, 1)
+        cover = np.clip((edge - v) / texel + 0.5, 0, 1) * step(-fold - 0.05, -fold + 0.03, v - self._top)
+        cover *= across * np.clip(moved / 0.05, 0, 1)
         along = np.clip((v - self._top) / np.maximum(moved, 0.02), 0, 1)
         lid_skin = self._lid.copy()
-        bulge = 1 + 0.05 * np.sin(np.pi * along) - 0.10 * (along**3)
+        crease = 0.10 * np.exp(-(((v - self._top + fold - 0.02) / 0.03) ** 2))
+        bulge = 1 + 0.05 * np.sin(np.pi * along) - 0.10 * (along**3) - crease - 0.03 - 0.08 * u * u
         lid_skin[..., 0] = 16 + (lid_skin[..., 0] - 16) * bulge
         # the eyeball right below the edge lies in its shadow
         shadow = np.exp(-np.maximum(v - edge, 0) / 0.05) * (v > edge) * across * 0.25 * min(lid * 3, 1.0)
@@ -182,6 +186,8 @@ def gaze(request: AnimationRequest) -> Gaze:
     if request.blink:
         at = random.uniform(0.6, 2.4)
         while at < seconds:
+            # Started on a frame, blinks share their few patches.
+            at = round(at * float(request.fps)) / float(request.fps)
             lids += [(at + i * BLINK_STEP, level) for i, level in enumerate(BLINK)]
             # now and then twice
             at += 0.34 if random.uniform() < 0.12 else 2.0 + random.gamma(2.0, 0.9)

@@ -17,7 +17,7 @@ from deployments.backends.lipsync.mouth import OPENING, MouthTrack
 
 Array = NDArray[np.float32]
 
-BASES: Final = ("rest", "jaw", "upper", "lower", "wide", "narrow", "pucker", "tuck", "press")
+BASES: Final = ("rest", "jaw", "upper", "lower", "wide", "narrow", "pucker", "seal", "tuck", "press")
 """rest turns the picture's mouth into a closed, resting one and is always on; the others are the track's."""
 
 OVERLAP: Final = 0.022
@@ -70,12 +70,15 @@ def fields(frame: MouthFrame, landmarks: Array, x: Array, y: Array) -> Array:
     centre = float(frame.at(frame.line, np.zeros(1, np.float32))[0])
     flat = 1 - 0.7 * frame.smile
     goal = frame.at(frame.line, x) * flat + centre * (1 - flat) * 0.62
-    meet = OVERLAP * opening_profile(x * 0.96) + frame.cut * (1 - step(0.9, 1.02, far))
-    open_mouth = float(frame.gap > 0.01)
+    meet = (OVERLAP + frame.cut) * (1 - step(0.99, 1.10, far))
     add("rest", 0, -(1 - frame.rest) * x * side * around, (goal - upper + meet) * fade_up * beside)
     add("rest", 1, -(1 - frame.rest) * x * side * around, (goal - lower - meet) * fade_down * beside)
-    add("rest", 0, 0, 0, -0.30 * open_mouth * _bump(up, 0.045) * opening)
-    add("rest", 1, 0, 0, -0.18 * open_mouth * _bump(down, 0.045) * opening)
+
+    fuller = 0.07 * frame.smile * opening
+    grow_up = np.minimum(up / lip_up, 1.0) * (1 - step(lip_up, philtrum, up))
+    grow_down = np.minimum(down / lip_down, 1.0) * (1 - step(lip_down, depth * 0.8, down))
+    add("rest", 0, 0, -0.6 * fuller * grow_up)
+    add("rest", 1, 0, fuller * grow_down)
 
     # jaw: the chin is rigid, the cheeks stretch, the skin under the chin folds.
     jaw_x = np.abs(frame.to_mouth(landmarks[[172, 397], :2].astype(np.float32))[0])
@@ -100,18 +103,21 @@ def fields(frame: MouthFrame, landmarks: Array, x: Array, y: Array) -> Array:
 
     # pucker: corners together; the lips thicken, turn out and catch the light.
     round_ = np.maximum(1 - (x / 1.25) ** 2, 0)
-    grow_up = np.minimum(up / lip_up, 1.0) * (1 - step(lip_up, philtrum, up))
-    grow_down = np.minimum(down / lip_down, 1.0) * (1 - step(lip_down, depth * 0.8, down))
-    add("narrow", None, -0.34 * x * side * around, 0)
-    add("pucker", 0, 0, (0.03 * (1 - step(0.0, philtrum, up)) - 0.10 * grow_up) * round_)
-    add("pucker", 1, 0, (0.13 * grow_down - 0.02 * (1 - step(0.0, depth, down))) * round_)
+    add("narrow", None, -0.36 * x * side * around, 0)
+    add("pucker", 0, 0, (0.03 * (1 - step(0.0, philtrum, up)) - 0.13 * grow_up) * round_)
+    add("pucker", 1, 0, (0.16 * grow_down - 0.02 * (1 - step(0.0, depth, down))) * round_)
     red_up, red_down = up / lip_up, down / lip_down
     add("pucker", 0, 0, 0, (0.12 * _bump(red_up - 0.75, 0.35) - 0.16 * _bump(red_up - 0.05, 0.25)) * round_)
     add("pucker", 1, 0, 0, (0.20 * _bump(red_down - 0.45, 0.3) - 0.22 * _bump(red_down - 1.35, 0.35)) * round_)
     add("pucker", None, 0, 0, -0.16 * _bump(far - 1.12, 0.2) * _bump(y, 0.3))
 
+    # seal: a rounded opening is closed from the sides.
+    sides = 0.5 * opening * step(0.15, 0.9, far)
+    add("seal", 0, 0, sides * fade_up)
+    add("seal", 1, 0, -sides * fade_down)
+
     # tuck: the lower lip goes in under the upper teeth, which show.
-    add("tuck", 0, 0, -0.07 * opening * (1 - step(0.5 * lip_up, philtrum * 0.97, up)))
+    add("tuck", 0, 0, -0.11 * opening * (1 - step(0.5 * lip_up, philtrum * 0.97, up)))
     shrink = np.minimum(down / lip_down, 1.0) * (1 - step(lip_down, depth * 0.9, down))
     add("tuck", 1, 0, (-0.01 * opening * fade_down - 0.17 * shrink * opening), -0.20 * _bump(red_down, 0.3) * opening)
 
@@ -134,5 +140,6 @@ def coefficients(frame: MouthFrame, track: MouthTrack) -> Array:
     # Two ways to bring the corners together, which no mouth adds up.
     narrow = 1 - (1 - 0.5 * np.maximum(-values["wide"], 0)) * (1 - 0.72 * pucker)
     rest = np.float32(frame.rest)
-    rows = [np.ones_like(jaw), jaw * rest, upper * rest, lower * rest, wide, narrow, pucker, tuck, press]
+    seal = 0.9 * pucker * (jaw + upper + lower) * rest
+    rows = [np.ones_like(jaw), jaw * rest, upper * rest, lower * rest, wide, narrow, pucker, seal, tuck, press]
     return np.ascontiguousarray(np.stack(rows, axis=1).astype(np.float32))

@@ -80,7 +80,7 @@ class Head:
 
     def field(self, pose: Array) -> NDArray[np.int32]:
         """(n, n, 2) displacement in 1/1024 pixel at every 16 pixels: where a pixel of the frame comes from."""
-        moved = np.tensordot(-pose, self._bases, 1)
+        moved = np.einsum("k,kyxc->yxc", -pose, self._bases)
         limit = (PAD - 8) * 1024
         return np.ascontiguousarray(np.clip(np.rint(moved * 1024), -limit, limit).astype(np.int32))
 

@@ -147,11 +147,11 @@ def interior(frame: MouthFrame, yuv: NDArray[np.uint8], closed: float, scale: in
         upper = _drawn_teeth(rested, y, closed, white, True, blur)
     lower = _drawn_teeth(rested, y, closed, white, False, blur)
 
-    top = closed + 0.16 + 0.30 * rested**2
+    top = closed + 0.10 + 0.30 * rested**2
     inside = y - top
     tongue = np.empty((height, width, 3), np.float32)
     body = np.clip(0.62 * lip[0] + 18, 50, 125)
-    round_ = 0.72 + 0.28 * step(0.0, 0.22, inside) - 0.16 * step(0.25, 0.8, inside)
+    round_ = 0.50 + 0.50 * step(0.0, 0.28, inside) - 0.12 * step(0.35, 0.9, inside)
     groove = 1 - 0.12 * np.exp(-((rested / 0.07) ** 2)) * step(0.05, 0.25, inside)
     tongue[..., 0] = 16 + (body - 16) * round_ * groove * (1 - 0.25 * rested**2)
     tongue[..., 1] = 128 + (lip[1] - 128) * 0.6 - 4

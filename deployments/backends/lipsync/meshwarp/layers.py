@@ -53,7 +53,7 @@ class Mouth:
         side = np.where(curve < 0, frame.left, frame.right).astype(np.float32) / frame.unit
         self._edge_points = np.stack([np.stack([curve * side, line], axis=-1) for line in points])
         middle = len(curve[:-2]) // 2
-        self.closed = float(points[0, middle] + self._edge_fields[0, 0, middle, 1])
+        self.closed = float((points[:, middle] + self._edge_fields[:, 0, middle, 1]).mean())
         self._inside: Interior = interior(frame, portrait.yuv, self.closed, self.scale)
         affine = np.concatenate([frame.axes / frame.unit, np.zeros((2, 1), np.float32)], axis=1)
         affine[:, 2] = -(frame.axes @ (frame.origin - np.array(self.origin, np.float32))) / frame.unit
@@ -68,7 +68,8 @@ class Mouth:
         field = fields(frame, landmarks, x, y)
         border = np.minimum(np.minimum(px, width - px), np.minimum(py, height - py)) / frame.unit
         field *= step(0.02, 0.38, border.astype(np.float32))[..., None]
-        moved = field[..., :2] @ frame.axes * np.float32(frame.unit)
+        pixels = frame.axes * np.float32(frame.unit)
+        moved = field[..., :1] * pixels[0] + field[..., 1:2] * pixels[1]
         self._fields = np.zeros((2, len(BASES), rows, columns, 4), np.float32)
         self._fields[..., :2] = moved
         self._fields[..., 2] = field[..., 2]
@@ -88,6 +89,9 @@ class Mouth:
         open_ = frame.gap > 0.01
         soft = max(frame.unit / 1.3, 1.0)
         inside = 1 - step(0.96, 1.03, np.abs(x))
+        if open_:
+            base = _unsmiled(frame, base, x, y)
+            rim = cv2.GaussianBlur(yuv, (0, 0), max(0.05 * frame.unit, 0.5))
         layers = []
         for sign, curve in ((1, frame.upper), (-1, frame.lower)):
             edge = frame.at(curve, x) - sign * frame.cut * inside
@@ -103,9 +107,13 @@ class Mouth:
                 at = here[None].astype(np.float32)
                 for start in range(0, at.shape[1], 30000):
                     piece = at[:, start : start + 30000]
-                    got = cv2.remap(yuv, piece[..., 0], piece[..., 1], cv2.INTER_LINEAR)
+                    got = cv2.remap(rim, piece[..., 0], piece[..., 1], cv2.INTER_LINEAR)
                     chosen = np.flatnonzero(past)[start : start + 30000]
                     colour.reshape(-1, 3)[chosen] = got[0]
+            if open_:
+                # Between closed lips there is a dark line, which an open mouth doesn't bring along.
+                line = np.exp(-((beyond / 0.05) ** 2)) * inside * (0.30 if sign > 0 else 0.16)
+                colour[..., 0] = (16 + (colour[..., 0] - 16.0) * (1 - line) + 0.5).astype(np.uint8)
             layers.append(pack(colour, alpha * 255))
         self._layers = np.ascontiguousarray(np.stack(layers))
         self._kind = np.stack([_kinds(layer) for layer in self._layers])
@@ -123,7 +131,7 @@ class Mouth:
         place = np.empty((len(coefs), 3, 4), np.float32)
         place[:, :, 0] = place[:, :, 2] = scale
         place[:, :, 1] = LEFT * scale
-        down = np.stack([0.82 * jaw * (1 - 0.75 * tongue) - 0.10 * tongue, 0.92 * jaw, np.zeros_like(jaw)], axis=1)
+        down = np.stack([0.36 * jaw * (1 - 0.8 * tongue) - 0.06 * tongue, 0.88 * jaw, np.zeros_like(jaw)], axis=1)
         place[:, :, 3] = (TOP - down) * scale
         return MouthPoses(coefs, edges, np.maximum(half, 0.1).astype(np.float32), place)
 
@@ -147,6 +155,35 @@ class Mouth:
             poses.edges[index],
             np.array([*self._inside.cavity, poses.half_widths[index]], np.float32),
         )
+
+
+def _unsmiled(frame: MouthFrame, texture: NDArray[np.uint8], x: Array, y: Array) -> NDArray[np.uint8]:
+    """An open mouth's surroundings without the dark of its corners and with softer smile folds."""
+    texture = texture.copy()
+    scale = texture.shape[1] / max(float(np.ptp(x)) * frame.unit, 1.0)
+    for side in (-1, 1):
+        # The corners' dark reaches further out than the landmarks.
+        near = (np.abs(x - side * 1.02) < 0.24) & (np.abs(y - frame.at(frame.line, x)) < 0.20)
+        rows, columns = np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
+        if not len(rows):
+            continue
+        grow = 6
+        window = (
+            slice(max(rows[0] - grow, 0), rows[-1] + grow + 1),
+            slice(max(columns[0] - grow, 0), columns[-1] + grow + 1),
+        )
+        part, zone = texture[window], near[window]
+        dark = zone & (part[..., 0] < 0.74 * np.percentile(part[..., 0][zone], 80))
+        inside = (np.abs(x[window]) < 1.0) & (y[window] > frame.at(frame.upper, x[window]) - 0.05)
+        inside &= y[window] < frame.at(frame.lower, x[window]) + 0.05
+        mask = cv2.dilate((dark | (inside & zone)).astype(np.uint8), np.ones((3, 3), np.uint8))
+        texture[window] = cv2.inpaint(np.ascontiguousarray(part), mask, 3, cv2.INPAINT_TELEA)
+    if frame.smile > 0:
+        soft = cv2.GaussianBlur(texture[..., 0], (0, 0), max(0.16 * frame.unit * scale, 1.0)).astype(np.float32)
+        fold = np.exp(-(((np.abs(x) - 1.45) / 0.35) ** 2) - ((y + 0.35) / 0.55) ** 2) * 0.55 * frame.smile
+        luma = texture[..., 0].astype(np.float32)
+        texture[..., 0] = np.clip(luma + fold * np.maximum(soft - luma, 0) + 0.5, 0, 255).astype(np.uint8)
+    return texture
 
 
 def _kinds(layer: NDArray[np.uint32]) -> NDArray[np.uint8]:
