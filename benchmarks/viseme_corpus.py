@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+from deployments.backends.voice.espeak_library import SAMPLE_RATE, synthesise
+from deployments.backends.voice.espeak_voices import language_of
 from pipeline.contracts import Phoneme, Speech
 
 SENTENCES: dict[str, tuple[str, ...]] = {
@@ -69,7 +69,7 @@ SENTENCES: dict[str, tuple[str, ...]] = {
     "hu": ("Árvíztűrő tükörfúrógép, és a nagymama finom palacsintát süt vasárnap.",),
     "ko": ("나는 아침에 빵과 우유를 먹고 학교에 갑니다.",),
 }
-"""Training sentences by espeak-ng voice."""
+"""Training sentences by language."""
 
 HELD_OUT: dict[str, tuple[str, ...]] = {
     "en-us": (
@@ -111,66 +111,15 @@ ARPABET = {
 """flite's phones in IPA."""
 
 
-class _Id(ctypes.Union):
-    _fields_ = (("number", ctypes.c_int), ("string", ctypes.c_char * 8))
-
-
-class _Event(ctypes.Structure):
-    _fields_ = (
-        ("type", ctypes.c_int),
-        ("unique_identifier", ctypes.c_uint),
-        ("text_position", ctypes.c_int),
-        ("length", ctypes.c_int),
-        ("audio_position", ctypes.c_int),
-        ("sample", ctypes.c_int),
-        ("user_data", ctypes.c_void_p),
-        ("id", _Id),
-    )
-
-
-@dataclass
-class Espeak:
-    """The bundled espeak-ng with its voice variants, which the product's own backend does not offer."""
-
-    library: ctypes.CDLL = field(init=False)
-    sample_rate: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        import espeakng_loader
-
-        self.library = ctypes.CDLL(espeakng_loader.get_library_path())
-        # AUDIO_OUTPUT_RETRIEVAL; phoneme events, with IPA names
-        self.sample_rate = self.library.espeak_Initialize(1, 0, espeakng_loader.get_data_path().encode(), 3)
-        assert self.sample_rate > 0
-
-    def say(self, text: str, voice: str, *, rate: int = 170, pitch: int = 50, spread: int = 50) -> Speech:
-        pcm: list[np.ndarray] = []
-        marks: list[tuple[float, str]] = []
-
-        @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
-        def receive(wave, count, events) -> int:  # noqa: ANN001
-            if wave and count:
-                pcm.append(np.ctypeslib.as_array(wave, (count,)).copy())
-            k = 0
-            while events[k].type:
-                if events[k].type == 7:
-                    raw = ctypes.string_at(ctypes.addressof(events[k].id), 8).split(b"\0")[0]
-                    marks.append((events[k].audio_position / 1000, raw.decode("utf-8", "ignore")))
-                k += 1
-            return 0
-
-        self.library.espeak_SetSynthCallback(receive)
-        if self.library.espeak_SetVoiceByName(voice.encode()):
-            raise KeyError(voice)
-        for parameter, value in ((1, rate), (3, pitch), (4, spread)):
-            self.library.espeak_SetParameter(parameter, value, 0)
-        data = text.encode() + b"\0"
-        self.library.espeak_Synth(data, len(data), 0, 1, 0, 1, None, None)
-        self.library.espeak_Synchronize()
-        samples = np.concatenate([np.zeros(0, np.int16), *pcm]).astype(np.float32) / 32768
-        ends = [start for start, _ in marks[1:]] + [len(samples) / self.sample_rate]
-        phonemes = tuple(Phoneme(s, e, ipa) for (s, ipa), e in zip(marks, ends, strict=True))
-        return Speech(samples, self.sample_rate, phonemes, voice)
+def espeak(
+    text: str, language: str, *, variant: str = "", rate: int = 170, pitch: int = 50, spread: int = 50
+) -> Speech:
+    """One text by espeak-ng in a language (BCP 47) and a timbre, at its own pace."""
+    voice = language_of(language).identifier + (f"+{variant}" if variant else "")
+    samples, marks = synthesise(text, voice, rate, pitch, spread)
+    starts = [*(start / SAMPLE_RATE for start, _ in marks), len(samples) / SAMPLE_RATE]
+    phonemes = tuple(Phoneme(s, e, ipa) for (_, ipa), s, e in zip(marks, starts, starts[1:], strict=False))
+    return Speech(samples, SAMPLE_RATE, phonemes, language)
 
 
 def flite(text: str, voice: str) -> Speech:
@@ -182,7 +131,9 @@ def flite(text: str, voice: str) -> Speech:
         command = [program, "-voice", voice, "-psdur", "-t", text, "-o", str(path)]
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         samples, rate = soundfile.read(path, dtype="float32")
-    phonemes, clock = [], 0.0
+        samples = samples.astype(np.float32)
+    phonemes: list[Phoneme] = []
+    clock = 0.0
     for word in printed.split():
         name, _, end = word.rpartition(":")
         phonemes.append(Phoneme(clock, float(end), ARPABET[name]))

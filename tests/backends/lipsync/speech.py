@@ -1,15 +1,11 @@
-"""Real speech for the viseme tests: espeak-ng in a process of its own, as the library can't be shared."""
+"""Real speech with phoneme times for the viseme tests."""
 
 from __future__ import annotations
 
-import ctypes
-import json
-import subprocess
-import sys
 from functools import lru_cache
 
-import numpy as np
-
+from deployments.backends.voice.espeak_library import SAMPLE_RATE, synthesise
+from deployments.backends.voice.espeak_voices import language_of
 from pipeline.contracts import Phoneme, Speech
 
 ARTICLE = {
@@ -51,84 +47,17 @@ ARTICLE = {
     "ka": "ყველა ადამიანი იბადება თავისუფალი და თანასწორი თავისი ღირსებითა და უფლებებით.",
     "tn": "Batho botlhe ba tsetswe ba gololosegile le go lekalekana ka seriti le ditshwanelo.",
 }
-"""Article 1 of the Universal Declaration of Human Rights, or its beginning, by espeak-ng voice."""
+"""Article 1 of the Universal Declaration of Human Rights, or its beginning, by language."""
 
 
-class _Id(ctypes.Union):
-    _fields_ = (("number", ctypes.c_int), ("string", ctypes.c_char * 8))
+def phonemes_of(text: str, language: str) -> tuple[Phoneme, ...]:
+    return clip(text, language).phonemes or ()
 
 
-class _Event(ctypes.Structure):
-    _fields_ = (
-        *((name, ctypes.c_int) for name in ("type", "unique", "text_position", "length", "audio_position", "sample")),
-        ("user_data", ctypes.c_void_p),
-        ("id", _Id),
-    )
-
-
-def phonemes_of(text: str, voice: str) -> tuple[Phoneme, ...]:
-    return clip(text, voice).phonemes or ()
-
-
-def clip(text: str, voice: str = "en-us") -> Speech:
+@lru_cache(maxsize=64)
+def clip(text: str, language: str = "en-us") -> Speech:
     """One text as espeak-ng says it."""
-    return _all()[voice] if ARTICLE.get(voice) == text else _said(((text, voice),))[0]
-
-
-@lru_cache(maxsize=1)
-def _all() -> dict[str, Speech]:
-    order = tuple((text, voice) for voice, text in ARTICLE.items())
-    return dict(zip(ARTICLE, _said(order), strict=True))
-
-
-@lru_cache(maxsize=32)
-def _said(order: tuple[tuple[str, str], ...]) -> list[Speech]:
-    done = subprocess.run(
-        [sys.executable, __file__], input=json.dumps(order).encode(), capture_output=True, check=True, timeout=120
-    )
-    head, _, body = done.stdout.partition(b"\n")
-    found, at = [], 0
-    for (_, voice), row in zip(order, json.loads(head), strict=True):
-        samples = np.frombuffer(body, np.int16, row["count"], at).astype(np.float32) / 32768
-        at += 2 * row["count"]
-        starts = [*(start for start, _ in row["marks"]), len(samples) / row["rate"]]
-        phonemes = tuple(Phoneme(start, end, ipa) for (start, ipa), end in zip(row["marks"], starts[1:], strict=True))
-        found.append(Speech(samples, row["rate"], phonemes, voice))
-    return found
-
-
-def _say() -> None:
-    """In the child: texts on standard input; facts as one line of JSON and then the PCM on standard output."""
-    import espeakng_loader
-
-    library = ctypes.CDLL(espeakng_loader.get_library_path())
-    rate = library.espeak_Initialize(1, 0, espeakng_loader.get_data_path().encode(), 3)
-    rows, sound = [], bytearray()
-    for text, voice in json.load(sys.stdin):
-        marks: list[tuple[float, str]] = []
-        before = len(sound)
-
-        @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
-        def receive(wave, count, events, marks=marks):
-            if wave and count:
-                sound.extend(ctypes.string_at(wave, 2 * count))
-            k = 0
-            while events[k].type:
-                if events[k].type == 7:
-                    raw = ctypes.string_at(ctypes.addressof(events[k].id), 8).split(b"\0")[0]
-                    marks.append((events[k].audio_position / 1000, raw.decode("utf-8", "ignore")))
-                k += 1
-            return 0
-
-        library.espeak_SetSynthCallback(receive)
-        if library.espeak_SetVoiceByName(voice.encode()):
-            raise SystemExit(f"no voice {voice}")
-        data = text.encode() + b"\0"
-        library.espeak_Synth(data, len(data), 0, 1, 0, 1, None, None)
-        library.espeak_Synchronize()
-        rows.append({"rate": rate, "count": (len(sound) - before) // 2, "marks": marks})
-    sys.stdout.buffer.write(json.dumps(rows).encode() + b"\n" + bytes(sound))
-
-
-if __name__ == "__main__":
-    _say()
+    samples, marks = synthesise(text, language_of(language).identifier, 170, 50, 50)
+    starts = [*(start / SAMPLE_RATE for start, _ in marks), len(samples) / SAMPLE_RATE]
+    phonemes = tuple(Phoneme(s, e, ipa) for (_, ipa), s, e in zip(marks, starts, starts[1:], strict=False))
+    return Speech(samples, SAMPLE_RATE, phonemes, language)

@@ -116,6 +116,7 @@ def test_silence_between_words_is_rest() -> None:
     made = track(np.concatenate([speech.samples, pause, speech.samples]), speech.sample_rate)
     start = int(speech.seconds * 25)
     assert made.opening()[start + 6 : start + 20].max() < 0.02
+    assert made["press"][start + 6 : start + 20].min() > 0.05
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 160, 1000, 7999])

@@ -21,6 +21,7 @@ from .coarticulation import LEAD, LOUD_OPENING, QUIET_OPENING
 from .curves import LOW, Curves
 from .features import features
 from .loudness import RATE
+from .shape import SILENCE
 
 STRIDE: Final = 2
 """Steps between two outputs; the curves are smoother than that."""
@@ -34,6 +35,12 @@ _TUCK, _PRESS = CHANNELS.index("tuck"), CHANNELS.index("press")
 
 CLOSED: Final = 0.5
 """A peak of press or tuck from here on is a closure that has to be seen."""
+
+EVEN: Final = np.hanning(7)[1:-1] / np.hanning(7).sum()
+"""Taps, 10 ms each, that the outputs are smoothed by: what moves faster is the network's doubt, not a mouth."""
+
+DOUBT: Final = 0.08
+"""Press and tuck this near to none or all are taken for it: squared error leaves both half-way."""
 
 SILENT: Final = 0.02
 """Loudness up to which the mouth is at rest, whatever the network takes the silence for."""
@@ -80,18 +87,27 @@ def in_context(columns: NDArray[np.float32], index: NDArray[np.int64]) -> NDArra
     return columns[places].reshape(len(index), -1)
 
 
-def listen(samples: Samples, sample_rate: int) -> Curves:
-    """Curves from sound alone; memory beyond the samples grows by about 200 bytes a step of 10 ms."""
+def listen(samples: Samples, sample_rate: int, network: Network | None = None) -> Curves:
+    """Curves from sound alone, by the network of the package or by another.
+
+    Long clips go through in blocks: memory beyond the samples is about 1 kB a step of 10 ms.
+    """
     columns, loud = features(samples, sample_rate)
-    network = Network.trained()
+    network = network or Network.trained()
     index = np.arange(0, len(columns) + STRIDE - 1, STRIDE, dtype=np.int64)
     coarse = np.concatenate([network(in_context(columns, index[k : k + _BLOCK])) for k in range(0, len(index), _BLOCK)])
     steps = np.arange(len(columns))
-    values = np.stack([np.interp(steps, index, coarse[:, c]) for c in range(len(CHANNELS))], axis=1)
+    values = np.stack([_even(np.interp(steps, index, coarse[:, c])) for c in range(len(CHANNELS))], axis=1)
+    values[:, [_TUCK, _PRESS]] = (values[:, [_TUCK, _PRESS]] - DOUBT) / (1 - 2 * DOUBT)
     values[:, _OPEN] *= opening_scale(loud)[:, None]
-    values *= _awake(loud)[:, None]
+    awake = _awake(loud)[:, None]
+    values = awake * values + (1 - awake) * np.array([getattr(SILENCE, name) for name in CHANNELS])
     values = np.clip(values, LOW, 1).astype(np.float32)
     return Curves(values, _closures(values))
+
+
+def _even(curve: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.convolve(np.pad(curve, len(EVEN) // 2, mode="edge"), EVEN, "valid")
 
 
 def _awake(loud: NDArray[np.float32]) -> NDArray[np.float32]:
