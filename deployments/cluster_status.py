@@ -27,7 +27,7 @@ def read(runtime: str, settings: Settings) -> tuple[tuple[DeploymentStatus, ...]
     if application is None:
         return (), cards
     found = [
-        _status(name, part.status.value, {state.value: n for state, n in part.replica_states.items()}, part.message)
+        _status(name, part.status.value, dict(part.replica_states), part.message)
         for name, part in sorted(application.deployments.items())
     ]
     return tuple(found), cards
