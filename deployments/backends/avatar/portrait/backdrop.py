@@ -7,12 +7,20 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from deployments.backends.avatar.portrait import brush
 from deployments.backends.avatar.portrait.anatomy import stream
 from deployments.backends.avatar.portrait.canvas import SIDE, Field, blurred, grain, smooth
 from deployments.backends.avatar.portrait.palette import LIGHTS, blend, cloth
 from deployments.backends.avatar.portrait.traits import Colour, Traits
 
 _SMALL = 256
+_PAPERS: tuple[Colour, ...] = (
+    (0.85, 0.80, 0.72),
+    (0.35, 0.45, 0.50),
+    (0.62, 0.36, 0.26),
+    (0.42, 0.46, 0.36),
+    (0.2, 0.22, 0.28),
+)
 
 
 def _gradient(light: Colour, dark: Colour, x: float, y: float, reach: float) -> Field:
@@ -37,9 +45,8 @@ def _discs(image: Field, random: np.random.Generator, count: int, colours: list[
         colour = colours[int(random.integers(len(colours)))]
         strength = random.uniform(0.10, 0.42)
         mask = np.zeros((_SMALL, _SMALL), np.uint8)
-        at = (int(centre[0] * 16), int(centre[1] * 16))
-        cv2.circle(mask, at, int(radius * 16), 210, -1, cv2.LINE_AA, 4)
-        cv2.circle(mask, at, int(radius * 16), 255, max(1, int(radius * 0.12)), cv2.LINE_AA, 4)
+        brush.disc(mask, centre[0], centre[1], radius, 210)
+        brush.disc(mask, centre[0], centre[1], radius, 255, max(1, int(radius * 0.12)))
         alpha = blurred(mask.astype(np.float32) / 255, 0.8)[..., None] * strength
         image += alpha * np.asarray(colour, np.float32) * (1 - np.clip(image, 0, 1))
 
@@ -65,7 +72,7 @@ def _office(colour: Colour, random: np.random.Generator) -> Field:
         x = 0.67
         while x < 0.98:
             width = random.uniform(0.014, 0.034)
-            tone = blend((0.62, 0.50, 0.42), tuple(random.uniform(0.2, 0.9, 3)), 0.45)
+            tone = blend((0.66, 0.52, 0.42), _PAPERS[int(random.integers(len(_PAPERS)))], 0.5)
             _box(image, x, y + random.uniform(0.02, 0.05), x + width, y + 0.115, tone, 0.8)
             x += width + random.uniform(0.002, 0.02)
     image = blurred(image, 6.0)
@@ -74,6 +81,7 @@ def _office(colour: Colour, random: np.random.Generator) -> Field:
 
 
 def _library(colour: Colour, random: np.random.Generator) -> Field:
+    del colour
     image = _gradient((0.46, 0.33, 0.23), (0.17, 0.11, 0.08), 0.3, 0.3, 0.95)
     for row in range(7):
         y = 0.02 + 0.145 * row
@@ -89,6 +97,7 @@ def _library(colour: Colour, random: np.random.Generator) -> Field:
 
 
 def _nature(colour: Colour, random: np.random.Generator) -> Field:
+    del colour
     image = _gradient((0.80, 0.86, 0.56), (0.14, 0.26, 0.15), 0.30, 0.18, 1.05)
     for cell, amount in ((40, 0.10), (18, 0.06)):
         image *= 1 + amount * grain(random, (_SMALL, _SMALL), cell)[..., None]
@@ -98,12 +107,14 @@ def _nature(colour: Colour, random: np.random.Generator) -> Field:
 
 
 def _city(colour: Colour, random: np.random.Generator) -> Field:
+    del colour
     image = _gradient((0.30, 0.28, 0.42), (0.06, 0.07, 0.14), 0.45, 0.55, 0.9)
     _discs(image, random, 52, [(1.0, 0.75, 0.4), (1.0, 0.55, 0.35), (0.6, 0.75, 1.0), (1.0, 0.9, 0.75)], 0.055)
     return blurred(image, 1.0)
 
 
 def _sky(colour: Colour, random: np.random.Generator) -> Field:
+    del colour
     rows = np.linspace(0, 1, _SMALL, dtype=np.float32)[:, None, None]
     image = np.array([0.36, 0.58, 0.84], np.float32) * (1 - rows) + np.array([0.90, 0.90, 0.86], np.float32) * rows
     image = np.repeat(image, _SMALL, 1)
@@ -112,6 +123,7 @@ def _sky(colour: Colour, random: np.random.Generator) -> Field:
 
 
 def _room(colour: Colour, random: np.random.Generator) -> Field:
+    del random
     image = _gradient((0.93, 0.86, 0.76), (0.50, 0.41, 0.35), 0.22, 0.30, 1.0)
     _box(image, 0.70, 0.12, 0.94, 0.42, (0.60, 0.54, 0.47), 0.7)
     _box(image, 0.72, 0.14, 0.92, 0.40, blend(colour, (0.85, 0.80, 0.72), 0.5), 0.8)
@@ -141,7 +153,7 @@ def paint_backdrop(traits: Traits) -> Field:
     image = np.clip(image, 0, 1).astype(np.float32)
     if traits.lighting == "dramatic":
         image = image * 0.62
-    return cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    return brush.resized(image, SIDE, SIDE, cv2.INTER_CUBIC)
 
 
 def finish(pixels: Field, traits: Traits) -> None:

@@ -5,11 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 
+from deployments.backends.avatar.portrait import brush
 from deployments.backends.avatar.portrait.anatomy import Anatomy, stream
-from deployments.backends.avatar.portrait.canvas import UNIT, Field, Patch, Points, blurred, mirror, smooth, spline
+from deployments.backends.avatar.portrait.canvas import (
+    UNIT,
+    Field,
+    Patch,
+    Points,
+    blurred,
+    mirror,
+    shifted,
+    smooth,
+    spline,
+)
 from deployments.backends.avatar.portrait.palette import HAIRS, LIGHTS, blend, ramp, rgb
 from deployments.backends.avatar.portrait.skin import skin_tone
 from deployments.backends.avatar.portrait.traits import Traits
@@ -99,7 +109,7 @@ def _ground(patch: Patch, beard: Beard, a: Anatomy) -> Field:
         grow = np.maximum(grow, patch.fill(_link(a), mirror(_link(a)), blur=0.02))
     if beard.moustache:
         grow = np.maximum(grow, patch.fill(_moustache(a), blur=0.010))
-    lips = np.concatenate([a.upper_lip_edge() + np.array([0, -0.004]), a.lower_lip_edge()[::-1] + np.array([0, 0.022])])
+    lips = np.concatenate([shifted(a.upper_lip_edge(), 0, -0.004), shifted(a.lower_lip_edge()[::-1], 0, 0.022)])
     return grow * (1 - patch.fill(lips, blur=0.006))
 
 
@@ -150,6 +160,6 @@ def _strokes(patch: Patch, beard: Beard, grow: Field, a: Anatomy, random: np.ran
     for group in np.array_split(order, 40):
         for level in (70, 115, 160, 205):
             part = group[random.integers(0, 4, len(group)) == level // 45 - 1]
-            cv2.polylines(tones, list(fixed[part]), False, level, 1, cv2.LINE_AA, 4)
-    cv2.polylines(cover, list(fixed[order]), False, 255, 1, cv2.LINE_AA, 4)
+            brush.lines(tones, list(fixed[part]), level)
+    brush.lines(cover, list(fixed[order]), 255)
     return cover.astype(np.float32) / 255, tones.astype(np.float32) / 255

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
+from deployments.backends.avatar.portrait import brush
 from deployments.backends.avatar.portrait.anatomy import Anatomy, stream
 from deployments.backends.avatar.portrait.canvas import Patch, blurred, spline
 from deployments.backends.avatar.portrait.palette import HAIRS, blend, rgb
@@ -48,7 +48,5 @@ def paint_brows(pixels: np.ndarray, traits: Traits, a: Anatomy) -> None:
             hair = spline([tuple(root), tuple(bend), tuple(tip)], 6)
             taper = np.stack([np.linspace(0.0012, 0.0003, 6), np.linspace(0.0034, 0.0006, 6)], 1)
             tone = int(random.uniform(110, 235) * min(1.0, 0.55 + 3 * at))
-            cv2.fillPoly(
-                mask, [patch.fixed(np.concatenate([hair + taper, (hair - taper)[::-1]]))], tone, cv2.LINE_AA, 4
-            )
+            brush.fill(mask, patch.fixed(np.concatenate([hair + taper, (hair - taper)[::-1]])), tone)
         patch.over(blurred(mask.astype(np.float32) / 255, 0.5) * 0.9, colour)

@@ -12,7 +12,9 @@ from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from deployments.backends.avatar.portrait import brush
 
 Field = NDArray[np.float32]
 """(height, width) float32, usually 0 to 1."""
@@ -26,9 +28,6 @@ UNIT: Final = 186.0
 """Pixels of one face unit on the sheet: a face is then about 0.44 of the height, what a talking crop keeps."""
 ORIGIN: Final = (512.0, 456.0)
 """Pixel of the sheet that is the origin of the face units."""
-
-_SUBPIXEL: Final = 4
-"""Binary digits of the fraction in the coordinates given to OpenCV."""
 
 
 def spline(points: Points | list[tuple[float, float]], count: int = 64, closed: bool = False) -> Points:
@@ -47,13 +46,18 @@ def spline(points: Points | list[tuple[float, float]], count: int = 64, closed: 
     return 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
 
 
-def mirror(points: Points) -> Points:
+def shifted(points: Points, dx: float, dy: float) -> Points:
+    return points + np.array([dx, dy])
+
+
+def mirror(points: Points | list[tuple[float, float]]) -> Points:
     """The same points on the other side of the face, in reverse order, so that a closed outline stays simple."""
     return (np.asarray(points, float) * (-1, 1))[::-1]
 
 
-def smooth(low: float, high: float, value: Field) -> Field:
+def smooth(low: ArrayLike, high: ArrayLike, value: ArrayLike) -> Field:
     """Hermite step: 0 up to `low`, 1 from `high` (either order), smooth between."""
+    low, high, value = (np.asarray(number, np.float32) for number in (low, high, value))
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -65,10 +69,10 @@ def blurred(field: Field, sigma: float) -> Field:
     height, width = field.shape[:2]
     factor = int(max(1, min(sigma / 3, height / 8, width / 8)))
     if factor == 1:
-        return cv2.GaussianBlur(field, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    small = cv2.resize(field, (max(1, width // factor), max(1, height // factor)), interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), sigma / factor, borderType=cv2.BORDER_REPLICATE)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+        return np.asarray(cv2.GaussianBlur(field, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), np.float32)
+    small = brush.resized(field, max(1, width // factor), max(1, height // factor), cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(small, (0, 0), sigma / factor, borderType=cv2.BORDER_REPLICATE)
+    return brush.resized(np.asarray(soft, np.float32), width, height, cv2.INTER_CUBIC)
 
 
 def to_pixels(points: Points) -> Points:
@@ -111,13 +115,13 @@ class Patch:
     def fixed(self, points: Points) -> NDArray[np.int32]:
         """Points in this patch's fixed-point pixels, as OpenCV takes them with shift=4."""
         local = to_pixels(points) - (self.left, self.top)
-        return np.round(np.clip(local, -4000, 4000) * (1 << _SUBPIXEL)).astype(np.int32)
+        return np.round(np.clip(local, -4000, 4000) * (1 << brush.SUBPIXEL)).astype(np.int32)
 
     def fill(self, *outlines: Points, blur: float = 0.0) -> Field:
         """1 inside any of the closed outlines, 0 outside, edges smoothed by `blur` face units (sigma)."""
         mask = np.zeros(self.shape, np.uint8)
         for outline in outlines:
-            cv2.fillPoly(mask, [self.fixed(outline)], 255, cv2.LINE_AA, _SUBPIXEL)
+            brush.fill(mask, self.fixed(outline), 255)
         return blurred(mask.astype(np.float32) / 255, blur * UNIT)
 
     def stroke(self, line: Points, width: Points | float, blur: float = 0.0) -> Field:
@@ -154,5 +158,5 @@ def grain(rng: np.random.Generator, shape: tuple[int, int], cell: float) -> Fiel
     """Smooth noise of mean 0 and deviation 1 whose features are about `cell` pixels wide."""
     rows, cols = (max(2, int(n / cell) + 2) for n in shape)
     noise = rng.standard_normal((rows, cols)).astype(np.float32)
-    field = cv2.resize(noise, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    field = brush.resized(noise, shape[1], shape[0], cv2.INTER_CUBIC)
     return (field - field.mean()) / (field.std() + 1e-6)

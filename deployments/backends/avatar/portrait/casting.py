@@ -6,6 +6,7 @@ asked for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,6 +90,13 @@ _MEN: Final = {
     "curly": ("short curly", "short curly", "short"),
     "coily": ("buzz cut", "short curly", "buzz cut", "afro"),
 }
+_SHOWN: Final = {
+    # styles of women and of men in which a texture that is asked for shows
+    "straight": (("long", "bob"), ("short", "swept back")),
+    "wavy": (("wavy", "wavy bob"), ("swept back", "short")),
+    "curly": (("curly", "curly bob"), ("short curly",)),
+    "coily": (("afro", "curly"), ("short curly", "afro")),
+}
 _LENGTHS: Final = {
     # asked length -> style by texture
     "long": {"straight": "long", "wavy": "wavy", "curly": "curly", "coily": "curly"},
@@ -97,6 +105,10 @@ _LENGTHS: Final = {
     "buzz cut": dict.fromkeys(("straight", "wavy", "curly", "coily"), "buzz cut"),
 }
 _DARK_DYES: Final = frozenset({"black", "dark brown", "brown", "auburn", "light brown"})
+
+
+Draw = Callable[[str, tuple[str, ...]], str]
+"""What the prompt says of a trait, or else one of the options by the seed."""
 
 
 def cast(prompt: str, seed: int) -> Traits:
@@ -110,9 +122,7 @@ def cast(prompt: str, seed: int) -> Traits:
     def chance(trait: str) -> float:
         return float(stream(seed, f"chance {trait}").uniform())
 
-    gender = draw("gender", ("woman", "man"))
-    if "gender" not in said and said.get("beard", "none") != "none":
-        gender = "man"
+    gender = said.get("gender") or _hinted(said) or draw("gender", ("woman", "man"))
     femininity = {"woman": 0.84, "man": 0.04, "androgynous": 0.42}[gender] + 0.14 * chance("gender")
     age = _age(said, chance("age"))
     origins = tuple(HERITAGES)
@@ -135,10 +145,10 @@ def cast(prompt: str, seed: int) -> Traits:
         skin=draw("skin", heritage.skins),
         heritage=draw("heritage", origins),
         eyes=draw("eyes", heritage.eyes),
-        hair=_style(said, draw, femininity, texture, age, chance("style")),
+        hair=_under(said, _style(said, draw, femininity, texture, age, chance("style"))),
         hair_colour=_hair_colour(said, draw("hair colour", heritage.hair), age, chance("grey")),
         fringe=said.get("fringe", "no") == "yes",
-        beard=said.get("beard", _beard(femininity, age, chance("beard"))),
+        beard=said.get("beard", _beard(femininity, chance("beard"))),
         glasses=said.get("glasses", _glasses(age, chance("glasses"))),
         headwear=said.get("headwear", "none"),
         headwear_colour=draw("headwear colour", ("teal", "navy", "burgundy", "mustard", "lavender", "grey", "beige")),
@@ -170,7 +180,7 @@ def _freckled(heritage: Heritage, chance: float, age: float) -> bool:
     return "porcelain" in heritage.skins and chance < 0.55 and age < 0.5
 
 
-def _beard(femininity: float, age: float, chance: float) -> str:
+def _beard(femininity: float, chance: float) -> str:
     if femininity > 0.3:
         return "none"
     return ("none", "none", "none", "stubble", "stubble", "short", "full", "goatee")[int(chance * 8)]
@@ -184,19 +194,41 @@ def _lipstick(femininity: float, chance: float) -> str:
     return "none" if femininity < 0.6 or chance > 0.3 else ("red" if chance < 0.12 else "coral")
 
 
-def _style(said: dict[str, str], draw, femininity: float, texture: str, age: float, chance: float) -> str:  # noqa: ANN001
+def _under(said: dict[str, str], style: str) -> str:
+    """Big hair does not fit under a beanie."""
+    flat = {"afro": "short curly", "bun": "long", "swept back": "short"}
+    return flat.get(style, style) if said.get("headwear") == "beanie" else style
+
+
+def _hinted(said: dict[str, str]) -> str | None:
+    """The gender that goes with what is worn, where the prompt leaves it open."""
+    if said.get("beard", "none") != "none" or said.get("hair style") == "balding":
+        return "man"
+    worn = said.get("headwear") == "hijab" or said.get("clothes") in ("dress", "blouse")
+    return "woman" if worn or said.get("lipstick", "none") != "none" or said.get("earrings") == "hoops" else None
+
+
+def _style(said: dict[str, str], draw: Draw, femininity: float, texture: str, age: float, chance: float) -> str:
     if "hair style" in said:
-        return said["hair style"]
+        return _textured(said["hair style"], said)
+    man = femininity < 0.3
     if "hair length" in said:
         style = _LENGTHS[said["hair length"]][texture]
-        return "pixie" if style == "short" and femininity > 0.6 else style
-    if femininity < 0.3:
-        if age > 0.5 and chance < 0.4:
+        return "pixie" if style == "short" and not man else style
+    if "hair texture" in said:
+        return draw("style of a texture", _SHOWN[texture][man])
+    if man:
+        if age > 0.5 and chance < 0.4 and said.get("headwear", "none") == "none":
             return "balding"
         return draw("style of a man", _MEN[texture])
     if age > 0.8 and chance < 0.7 and texture != "coily":
-        return ("bun", "bob", "short curly", "pixie")[int(chance * 5.7) % 4]
+        return draw("style of an old woman", ("bun", "bob", "short curly", "pixie", "wavy bob"))
     return draw("style of a woman", _WOMEN[texture])
+
+
+def _textured(style: str, said: dict[str, str]) -> str:
+    """A bob that is asked to be curly."""
+    return f"{said['hair texture']} bob" if style == "bob" and said.get("hair texture") in ("wavy", "curly") else style
 
 
 def _hair_colour(said: dict[str, str], natural: str, age: float, chance: float) -> str:
@@ -207,7 +239,7 @@ def _hair_colour(said: dict[str, str], natural: str, age: float, chance: float) 
     return "grey" if age > 0.5 and chance < 1.8 * (age - 0.4) and natural in _DARK_DYES else natural
 
 
-def _dress(said: dict[str, str], draw, femininity: float, chance: float) -> tuple[str, str, str]:  # noqa: ANN001
+def _dress(said: dict[str, str], draw: Draw, femininity: float, chance: float) -> tuple[str, str, str]:
     if "tie colour" in said and said["tie colour"] != "none" and said.get("clothes") not in ("suit", None):
         said = {**said, "clothes": "suit"}
     clothes = said.get("clothes")

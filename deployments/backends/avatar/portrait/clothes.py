@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
+from deployments.backends.avatar.portrait import brush
 from deployments.backends.avatar.portrait.anatomy import Anatomy, stream
 from deployments.backends.avatar.portrait.canvas import (
     UNIT,
@@ -14,6 +14,7 @@ from deployments.backends.avatar.portrait.canvas import (
     blurred,
     grain,
     mirror,
+    shifted,
     smooth,
     spline,
 )
@@ -86,9 +87,9 @@ class Tailor:
                 u = (x - cx) * np.cos(turn) + (y - cy) * np.sin(turn)
                 v = (y - cy) * np.cos(turn) - (x - cx) * np.sin(turn) + 0.35 * u * u * sign
                 fold = np.exp(-0.5 * ((u / length) ** 2 + (v / breadth) ** 2))
-                z = z + self.random.uniform(-0.020, 0.022) * fold * (breadth / 0.035)
+                z = z + self.random.uniform(-0.036, 0.038) * fold * (breadth / 0.035)
         diffuse, _ = light(z.astype(np.float32), LIGHTS[self.traits.lighting], _COARSE / UNIT)
-        fine = cv2.resize(diffuse, self.patch.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        fine = brush.resized(diffuse, self.patch.shape[1], self.patch.shape[0])
         head = self.patch.fill(self.a.outline() * (1.05, 1.0) + (0.10, 0.62), blur=0.16)
         return fine * (1 - 0.38 * head)
 
@@ -98,7 +99,7 @@ class Tailor:
         """Lays a piece of cloth: its shadow on what is below, then itself. Returns its coverage."""
         alpha = self.patch.fill(outline, blur=0.004)
         if cast:
-            shadow = self.patch.fill(outline + (0.010, 0.022), blur=cast * 0.55)
+            shadow = self.patch.fill(shifted(outline, 0.010, 0.022), blur=cast * 0.55)
             self.patch.multiply(shadow * (1 - alpha) * 0.55, (0.45, 0.38, 0.42))
         texture = grain(self.random, self.patch.shape, 2) if weave else np.float32(0)
         value = self.fall + lift + weave * texture
@@ -110,7 +111,7 @@ class Tailor:
     def seam(self, line: Points, width: float = 0.012, strength: float = 0.5) -> None:
         self.patch.multiply(self.patch.stroke(line, width, blur=0.005) * strength, (0.45, 0.40, 0.44))
         self.patch.screen(
-            self.patch.stroke(line + (0.012, 0.010), width, blur=0.006) * strength * 0.22, (1.0, 0.97, 0.94)
+            self.patch.stroke(shifted(line, 0.012, 0.010), width, blur=0.006) * strength * 0.22, (1.0, 0.97, 0.94)
         )
 
     def both(self, points: list[tuple[float, float]], count: int = 30, closed: bool = False) -> list[Points]:
@@ -140,10 +141,10 @@ def paint_clothes(pixels: Field, traits: Traits, a: Anatomy) -> None:
 
 def _band(tailor: Tailor, neckline: Points, colour: Colour, width: float) -> None:
     """A ribbed band along a neckline."""
-    line = neckline + (0, width * 0.45)
-    edge = np.concatenate([neckline + (0, -0.01), (line + (0, width * 0.55))[::-1]])
+    line = shifted(neckline, 0, width * 0.45)
+    edge = np.concatenate([shifted(neckline, 0, -0.01), (shifted(line, 0, width * 0.55))[::-1]])
     tailor.sew(edge, colour, lift=0.03, cast=0.02)
-    tailor.seam(line + (0, width * 0.55), 0.010, 0.45)
+    tailor.seam(shifted(line, 0, width * 0.55), 0.010, 0.45)
 
 
 def _tee(tailor: Tailor, colour: Colour) -> None:
@@ -291,20 +292,22 @@ def _hoodie(tailor: Tailor, colour: Colour) -> None:
         tailor.sew(flap, colour, lift=0.04, cast=0.08)
     for x, end in ((-0.16, 2.98), (0.16, 2.90)):
         cord = spline([(x * 0.9, 2.42), (x * 1.15, 2.62), (x * 1.05, end)], 24)
-        tailor.patch.multiply(tailor.patch.stroke(cord + (0.014, 0.016), 0.03, blur=0.014) * 0.5, (0.4, 0.36, 0.4))
+        tailor.patch.multiply(
+            tailor.patch.stroke(shifted(cord, 0.014, 0.016), 0.03, blur=0.014) * 0.5, (0.4, 0.36, 0.4)
+        )
         tailor.patch.over(tailor.patch.stroke(cord, 0.026, blur=0.004), blend(colour, (0.97, 0.95, 0.92), 0.72))
 
 
 def _blouse(tailor: Tailor, colour: Colour) -> None:
     neckline = _neckline(tailor.a, 2.52, 1.22, 0.75)
     tailor.sew(_body(tailor.a, neckline), colour, weave=0.006, lift=0.03)
-    tailor.seam(neckline + (0, 0.03), 0.010, 0.35)
+    tailor.seam(shifted(neckline, 0, 0.03), 0.010, 0.35)
 
 
 def _dress(tailor: Tailor, colour: Colour) -> None:
     neckline = _neckline(tailor.a, 2.56, 1.75, 0.0)
     tailor.sew(_body(tailor.a, neckline), colour, weave=0.006)
-    tailor.seam(neckline + (0, 0.035), 0.010, 0.35)
+    tailor.seam(shifted(neckline, 0, 0.035), 0.010, 0.35)
 
 
 _GARMENTS = {

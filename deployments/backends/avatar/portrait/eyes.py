@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
+from deployments.backends.avatar.portrait import brush
 from deployments.backends.avatar.portrait.anatomy import Anatomy, stream
-from deployments.backends.avatar.portrait.canvas import UNIT, Field, Patch, Points, blurred, smooth, spline
+from deployments.backends.avatar.portrait.canvas import Field, Patch, Points, blurred, shifted, smooth, spline
 from deployments.backends.avatar.portrait.palette import EYES, LIGHTS, blend, rgb
 from deployments.backends.avatar.portrait.skin import skin_tone
 from deployments.backends.avatar.portrait.traits import Traits
@@ -25,7 +25,7 @@ def _paint_eye(pixels: Field, traits: Traits, a: Anatomy, sign: int) -> None:
     patch = Patch.around(pixels, np.concatenate([upper, lower]), 0.2)
     tone = skin_tone(traits)
     opening = patch.fill(np.concatenate([upper, lower[::-1]]), blur=0.004)
-    _socket(patch, traits, a, upper, lower)
+    _socket(patch, traits, upper, lower)
     _ball(patch, opening, traits, a, sign, upper, lower)
     # Inner corner.
     inner = upper[0]
@@ -34,18 +34,18 @@ def _paint_eye(pixels: Field, traits: Traits, a: Anatomy, sign: int) -> None:
         blend(tone[2], (0.85, 0.42, 0.4), 0.55),
     )
     # The wet edge of the lower lid, then its lashes; the crease and the dark edge of the upper lid.
-    edge = patch.stroke(lower + (0, 0.010), 0.018, blur=0.005)
+    edge = patch.stroke(shifted(lower, 0, 0.010), 0.018, blur=0.005)
     patch.over(edge * 0.75, blend(tone[3], (1.0, 0.72, 0.68), 0.35))
-    patch.screen(patch.stroke(lower[8:26] + (0, 0.005), 0.006, blur=0.003) * 0.45, (1.0, 0.95, 0.92))
+    patch.screen(patch.stroke(shifted(lower[8:26], 0, 0.005), 0.006, blur=0.003) * 0.45, (1.0, 0.95, 0.92))
     _lids(patch, traits, a, upper, lower, sign)
 
 
-def _socket(patch: Patch, traits: Traits, a: Anatomy, upper: Points, lower: Points) -> None:
+def _socket(patch: Patch, traits: Traits, upper: Points, lower: Points) -> None:
     tone = skin_tone(traits)
     lid = upper + np.stack([0 * upper[:, 0], -0.055 * np.sin(np.linspace(0.15, np.pi - 0.1, len(upper)))], 1)
     patch.over(patch.stroke(lid, 0.09, blur=0.03) * 0.35, blend(tone[1], (0.55, 0.25, 0.22), 0.25))
-    patch.screen(patch.stroke(upper[6:24] + (0, -0.045), 0.035, blur=0.014) * 0.22, tone[4])
-    patch.over(patch.stroke(lower + (0, 0.045), 0.05, blur=0.022) * 0.25, blend(tone[1], tone[2], 0.4))
+    patch.screen(patch.stroke(shifted(upper[6:24], 0, -0.045), 0.035, blur=0.014) * 0.22, tone[4])
+    patch.over(patch.stroke(shifted(lower, 0, 0.045), 0.05, blur=0.022) * 0.25, blend(tone[1], tone[2], 0.4))
 
 
 def _ball(patch: Patch, opening: Field, traits: Traits, a: Anatomy, sign: int, upper: Points, lower: Points) -> None:
@@ -57,7 +57,7 @@ def _ball(patch: Patch, opening: Field, traits: Traits, a: Anatomy, sign: int, u
     patch.over(opening, white)
     _iris(patch, opening, traits, a, cx, cy, sign)
     # The lid's shadow on the ball.
-    lid = np.concatenate([upper + (0, -0.25), upper[::-1] + (0, 0.034)])
+    lid = np.concatenate([shifted(upper, 0, -0.25), shifted(upper[::-1], 0, 0.034)])
     patch.multiply(patch.fill(lid, blur=0.016) * opening * 0.62, (0.42, 0.34, 0.36))
     # Light caught by the cornea: a soft window and its answer opposite.
     r = a.iris
@@ -103,11 +103,11 @@ def _lids(patch: Patch, traits: Traits, a: Anatomy, upper: Points, lower: Points
         patch.stroke(crease, 0.022 * np.sin(np.pi * np.clip(t * 0.85 + 0.1, 0, 1)) + 0.002, blur=0.007) * 0.62,
         blend(tone[0], tone[1], 0.35),
     )
-    patch.screen(patch.stroke(crease + (0, -0.032), 0.02, blur=0.014) * 0.15, tone[4])
+    patch.screen(patch.stroke(shifted(crease, 0, -0.032), 0.02, blur=0.014) * 0.15, tone[4])
     weight = 0.016 + 0.014 * traits.femininity
     body = weight * (0.35 + 0.9 * t**0.8)
     line = np.concatenate([upper, [upper[-1] + (sign * 0.022, -0.002 - 0.012 * traits.femininity)]])
-    patch.over(patch.stroke(line + (0, -0.004), np.append(body, 0.002) * 0.85, blur=0.005) * 0.9, lash)
+    patch.over(patch.stroke(shifted(line, 0, -0.004), np.append(body, 0.002) * 0.85, blur=0.005) * 0.9, lash)
     patch.over(
         patch.stroke(lower[6:], np.linspace(0.002, 0.010, len(lower) - 6), blur=0.005)
         * (0.35 + 0.25 * traits.femininity),
@@ -122,7 +122,7 @@ def _lashes(
     random = stream(traits.seed, f"lashes{sign}")
     fem = traits.femininity
     for line, count, length, rise, strength in (
-        (upper, 40, 0.040 + 0.055 * fem, -1.0, 0.45 + 0.45 * fem),
+        (upper, 34, 0.040 + 0.055 * fem, -1.0, 0.45 + 0.45 * fem),
         (lower, 22, 0.016 + 0.014 * fem, 1.0, 0.10 + 0.26 * fem),
     ):
         mask = np.zeros(patch.shape, np.uint8)
@@ -137,5 +137,5 @@ def _lashes(
             along = np.gradient(hair, axis=0)
             normal = np.stack([-along[:, 1], along[:, 0]], 1) / (np.linalg.norm(along, axis=1, keepdims=True) + 1e-9)
             half = normal * np.linspace(0.0046, 0.0004, 8)[:, None] * (1.0 if rise < 0 else 0.7)
-            cv2.fillPoly(mask, [patch.fixed(np.concatenate([hair + half, (hair - half)[::-1]]))], 255, cv2.LINE_AA, 4)
-        patch.over(blurred(mask.astype(np.float32) / 255, 0.45) * strength, colour)
+            brush.fill(mask, patch.fixed(np.concatenate([hair + half, (hair - half)[::-1]])), 255)
+        patch.over(blurred(mask.astype(np.float32) / 255, 0.7) * strength, colour)

@@ -8,7 +8,7 @@ from typing import Final
 
 from deployments.backends.avatar.portrait import long_hair, short_hair, tied_hair
 from deployments.backends.avatar.portrait.anatomy import stream
-from deployments.backends.avatar.portrait.strands import Hairdo, Layer, paint_sheet
+from deployments.backends.avatar.portrait.strands import Hairdo, Layer, Sheet, paint_sheet
 from deployments.backends.avatar.portrait.traits import Traits
 
 STYLES: Final[dict[str, Callable[[float], Hairdo]]] = {
@@ -49,5 +49,5 @@ def hair_layers(traits: Traits) -> tuple[list[Layer], list[Layer], list[Layer]]:
     return behind, shoulders, over
 
 
-def _aged(sheet, traits: Traits):  # noqa: ANN001, ANN202
+def _aged(sheet: Sheet, traits: Traits) -> Sheet:
     return replace(sheet, stray=sheet.stray * (1 + 0.6 * traits.age))

@@ -12,14 +12,14 @@ def _flipped(guide: Guide, sign: float) -> Guide:
 
 
 def _curtains(side: float, length: float, flare: float, sheet: Sheet, lift: float = 0.0) -> tuple[Sheet, Sheet]:
-    """Hair parted at `side`, falling on both sides to the height `length`; `flare` widens the ends, `lift` the crown."""
+    """Hair parted at `side`, falling to the height `length`; `flare` widens the ends, `lift` raises the crown."""
     halves: list[Sheet] = []
     for sign in (-1.0, 1.0):
         p = side * sign  # The parting, seen from this half.
         low = (length + 0.5) / 2
         inner = [
-            (p - 0.01, -1.05),
-            (p + 0.16, -1.075),
+            (p - 0.01, -1.03),
+            (p + 0.16, -1.05),
             (0.60, -0.80 - (0.03 if p < 0 else 0.0)),
             (0.82, -0.38),
             (0.895, 0.05),
@@ -69,17 +69,17 @@ def _mass(length: float, flare: float, sheet: Sheet) -> Sheet:
 
 
 def straight(side: float) -> Hairdo:
-    sheet = Sheet((), count=1500, locks=26, gather=0.35, wave=0.014, turns=1.1, unrest=0.25, ragged=0.06)
-    return Hairdo((_mass(2.40, 0.04, sheet),), (), _curtains(side, 2.62, 0.05, sheet))
+    sheet = Sheet((), count=1500, locks=26, gather=0.55, wave=0.014, turns=1.1, unrest=0.25, ragged=0.09)
+    return Hairdo((_mass(2.75, 0.04, sheet),), (), _curtains(side, 2.62, 0.05, sheet))
 
 
 def wavy(side: float) -> Hairdo:
     sheet = Sheet((), count=1500, locks=22, gather=0.5, wave=0.055, turns=2.6, unrest=0.45, stray=0.014, ragged=0.10)
-    return Hairdo((_mass(2.25, 0.10, sheet),), (), _curtains(side, 2.48, 0.14, sheet, 0.02))
+    return Hairdo((_mass(2.65, 0.10, sheet),), (), _curtains(side, 2.48, 0.14, sheet, 0.02))
 
 
 def curly(side: float) -> Hairdo:
-    sheet = Sheet((), count=1700, locks=46, gather=0.8, wave=0.075, turns=5.5, unrest=1.6, stray=0.016, ragged=0.18)
+    sheet = Sheet((), count=1700, locks=46, gather=0.4, wave=0.07, turns=5.0, unrest=1.3, stray=0.014, ragged=0.12)
     return Hairdo((_mass(1.85, 0.22, sheet),), (), _curtains(side, 2.05, 0.26, sheet, 0.05))
 
 
@@ -94,7 +94,7 @@ def wavy_bob(side: float) -> Hairdo:
 
 
 def curly_bob(side: float) -> Hairdo:
-    sheet = Sheet((), count=1500, locks=44, gather=0.75, wave=0.075, turns=4.0, unrest=1.6, stray=0.016, ragged=0.25)
+    sheet = Sheet((), count=1500, locks=44, gather=0.35, wave=0.07, turns=3.6, unrest=1.3, stray=0.014, ragged=0.12)
     return Hairdo((_mass(1.25, 0.12, sheet),), (), _curtains(side, 1.42, 0.16, sheet, 0.07))
 
 

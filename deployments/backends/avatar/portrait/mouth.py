@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from deployments.backends.avatar.portrait.anatomy import Anatomy, stream
-from deployments.backends.avatar.portrait.canvas import Field, Patch, grain, smooth, spline
+from deployments.backends.avatar.portrait.canvas import Field, Patch, grain, shifted, smooth, spline
 from deployments.backends.avatar.portrait.palette import CLOTHS, blend, rgb
 from deployments.backends.avatar.portrait.skin import skin_tone
 from deployments.backends.avatar.portrait.traits import Colour, Traits
@@ -28,7 +28,7 @@ def paint_mouth(pixels: Field, traits: Traits, a: Anatomy) -> None:
     # 0 at the border of a lip, 1 where the lips meet.
     up = np.clip((patch.y - ceiling) / np.maximum(middle - ceiling, 0.01), 0, 1)
     down = np.clip((floor - patch.y) / np.maximum(floor - middle, 0.01), 0, 1)
-    dark = tuple(c * k for c, k in zip(natural, (0.66, 0.56, 0.56), strict=True))
+    dark = (natural[0] * 0.66, natural[1] * 0.56, natural[2] * 0.56)
     creases = grain(stream(traits.seed, "lips"), patch.shape, 4).mean(0, keepdims=True) * 6
     shade = np.clip(0.18 + 0.62 * up**1.4, 0, 1)
     patch.over(upper * 0.92, _between(natural, dark, shade))
@@ -40,7 +40,7 @@ def paint_mouth(pixels: Field, traits: Traits, a: Anatomy) -> None:
     gloss = patch.spot(-0.06, a.mouth_y + a.lower_lip * 0.46, width * 0.30, 0.020)
     gloss = gloss * np.clip(1 + 0.25 * creases, 0.4, 1.5)
     patch.screen(lower * gloss * (0.20 + 0.16 * traits.femininity), (1, 0.95, 0.93))
-    patch.screen(patch.stroke(top[8:-8] + (0, -0.010), 0.012, blur=0.007) * 0.20, tone[4])
+    patch.screen(patch.stroke(shifted(top[8:-8], 0, -0.010), 0.012, blur=0.007) * 0.20, tone[4])
     # Where the lips meet: darkest in the middle third and at the corners.
     t = np.linspace(-1, 1, len(line))
     ends = 0.010 + 0.010 * np.cos(t * np.pi / 2) + 0.006 * np.exp(-(((np.abs(t) - 0.93) / 0.06) ** 2))

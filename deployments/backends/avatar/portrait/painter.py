@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
-from deployments.backends.avatar.portrait.anatomy import Anatomy
+from deployments.backends.avatar.portrait.anatomy import Anatomy, stream
 from deployments.backends.avatar.portrait.backdrop import finish, paint_backdrop
 from deployments.backends.avatar.portrait.beard import paint_beard
 from deployments.backends.avatar.portrait.brows import paint_brows
-from deployments.backends.avatar.portrait.canvas import SIDE, Field, blurred
+from deployments.backends.avatar.portrait.canvas import ORIGIN, SIDE, UNIT, Field, blurred, smooth
 from deployments.backends.avatar.portrait.clothes import paint_clothes, paint_clothes_behind
 from deployments.backends.avatar.portrait.eyes import paint_eyes
 from deployments.backends.avatar.portrait.hair import hair_layers
@@ -45,11 +46,31 @@ def paint(traits: Traits) -> Field:
         layer.lay(pixels)
     if traits.headwear == "beanie":
         paint_beanie(pixels, traits)
-    elif traits.headwear == "hijab":
-        paint_hijab(pixels, traits, a)
     paint_glasses(pixels, traits, a)
+    if traits.headwear == "hijab":
+        paint_hijab(pixels, traits, a)
+    pixels = _tilted(pixels, traits.seed)
     finish(pixels, traits)
     return pixels
+
+
+def _tilted(pixels: Field, seed: int) -> Field:
+    """The head leans a little to one side, about the base of the neck: nobody sits like a passport photograph."""
+    angle = np.radians(float(np.clip(stream(seed, "tilt").normal(0, 1.6), -2.6, 2.6)))
+    x, y = ((np.arange(SIDE, dtype=np.float32) - ORIGIN[k]) / UNIT for k in range(2))
+    pivot = 2.0
+    turn = (angle * smooth(2.6, 0.9, y))[:, None].astype(np.float32)
+    far = y[:, None] - pivot
+    source_x = x[None, :] - turn * far
+    source_y = y[:, None] + turn * x[None, :]
+    leaning = cv2.remap(
+        pixels,
+        source_x * np.float32(UNIT) + np.float32(ORIGIN[0]),
+        source_y * np.float32(UNIT) + np.float32(ORIGIN[1]),
+        cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(leaning, np.float32)
 
 
 def _shade_under(pixels: Field, layers: list[Layer]) -> None:

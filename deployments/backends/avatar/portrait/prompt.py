@@ -118,7 +118,7 @@ class _Reading:
         self._opened_by = word
 
     def _read_direct(self, phrase: str) -> None:
-        for trait, value in words.DIRECT[phrase] if phrase in words.DIRECT else ():
+        for trait, value in words.DIRECT.get(phrase, ()):
             if not self._denied:
                 if not (phrase == "bokeh" and "background" in self.traits):
                     self.say(trait, value)

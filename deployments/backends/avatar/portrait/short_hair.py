@@ -70,8 +70,23 @@ def buzz_cut(side: float) -> Hairdo:
 def balding(side: float) -> Hairdo:
     """A bare crown; hair at the sides."""
     del side
-    wisps = _cap(420, opacity=0.30, solid=False, feather=0.004, ragged=0.5)
-    return Hairdo(front=(wisps, *sides(0.035, 0.0)))
+    wreath = Sheet(
+        (
+            [(0.985, -0.92), (1.065, -0.62), (1.085, -0.30), (1.04, 0.06)],
+            [(0.93, -0.86), (1.00, -0.58), (1.02, -0.26), (0.99, 0.16)],
+            [(0.86, -0.76), (0.895, -0.54), (0.92, -0.26), (0.94, 0.20)],
+        ),
+        count=620,
+        locks=26,
+        gather=0.35,
+        stray=0.012,
+        ragged=0.30,
+        root=0.34,
+        solid=False,
+        feather=0.010,
+    )
+    wisps = _cap(300, opacity=0.22, solid=False, feather=0.006, ragged=0.6)
+    return Hairdo(front=(wisps, wreath, mirrored(wreath)))
 
 
 def side_part(side: float) -> Hairdo:
@@ -110,7 +125,12 @@ def swept_back(side: float) -> Hairdo:
     lean = 0.10 if side > 0 else -0.10
     crown = Sheet(
         tuple(
-            [(x * 0.20 + lean, -1.74), (x * 0.62, -1.66), (x * 0.96, -1.30), (x * 1.04, -0.70)]
+            [
+                (x * 0.20 + lean, -1.74),
+                (x * 0.62, -1.66),
+                (x * 0.96, -1.46 + 0.16 * x * x),
+                (x * 1.04, -1.25 + 0.55 * x**4),
+            ]
             for x in (-1.0, -0.5, 0.0, 0.5, 1.0)
         ),
         count=700,
@@ -120,7 +140,7 @@ def swept_back(side: float) -> Hairdo:
     top = Sheet(
         tuple(
             [
-                (x * 0.80, -1.00 + 0.30 * abs(x) ** 3),
+                (x * 0.80, -1.06 + 0.32 * abs(x) ** 3),
                 (x * 0.93, -1.24 + 0.30 * abs(x) ** 3),
                 (x * 0.97 + lean * 0.4, -1.52 + 0.30 * abs(x) ** 3),
                 (x * 0.84 + lean, -1.76 + 0.36 * x * x),
@@ -133,8 +153,9 @@ def swept_back(side: float) -> Hairdo:
         gather=0.6,
         stray=0.012,
         ragged=0.12,
-        root=0.05,
-        band=(0.34, 0.13),
+        root=0.02,
+        feather=0.004,
+        band=(0.40, 0.13),
         wave=0.015,
         turns=0.9,
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
+from deployments.backends.avatar.portrait import brush
 from deployments.backends.avatar.portrait.anatomy import Anatomy, stream
 from deployments.backends.avatar.portrait.canvas import (
     UNIT,
@@ -14,6 +14,7 @@ from deployments.backends.avatar.portrait.canvas import (
     blurred,
     grain,
     mirror,
+    shifted,
     smooth,
     spline,
 )
@@ -33,7 +34,7 @@ def skin_tone(traits: Traits) -> list[Colour]:
 
 
 def _fine(field: Field, shape: tuple[int, int]) -> Field:
-    return cv2.resize(field, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    return brush.resized(field, shape[1], shape[0])
 
 
 def paint_neck(pixels: Field, traits: Traits, a: Anatomy) -> None:
@@ -70,7 +71,7 @@ def paint_neck(pixels: Field, traits: Traits, a: Anatomy) -> None:
     # The head shades the neck: a broad shadow under the jaw, moved away from the key light.
     head = a.outline() * (0.96, 1.0) + (0.07, 0.30)
     shadow = patch.fill(head, blur=0.10)[::_COARSE, ::_COARSE]
-    near = patch.fill(a.outline() + (0.02, 0.06), blur=0.06)[::_COARSE, ::_COARSE]
+    near = patch.fill(shifted(a.outline(), 0.02, 0.06), blur=0.06)[::_COARSE, ::_COARSE]
     diffuse = diffuse * (1 - 0.50 * shadow) * (1 - 0.25 * near)
     colour = ramp(skin_tone(traits), _STOPS, _fine(diffuse, patch.shape))
     patch.over(alpha, colour)
@@ -129,7 +130,7 @@ def paint_face(pixels: Field, traits: Traits, a: Anatomy) -> None:
     patch.over(alpha, colour)
     _warm(patch, alpha, traits, a)
     if traits.freckles:
-        _freckles(patch, alpha, traits, a)
+        _freckles(patch, alpha, traits)
     if traits.age > 0.3:
         _wrinkles(patch, alpha, traits, a)
     patch.screen(alpha * _fine(gloss, patch.shape) * (0.21 + 0.006 * pores), blend(tone[4], (1, 1, 1), 0.3))
@@ -170,15 +171,15 @@ def _warm(patch: Patch, alpha: Field, traits: Traits, a: Anatomy) -> None:
         patch.multiply(alpha * jaw * (0.5 - traits.femininity) * 0.35, (0.88, 0.92, 0.97))
 
 
-def _freckles(patch: Patch, alpha: Field, traits: Traits, a: Anatomy) -> None:
+def _freckles(patch: Patch, alpha: Field, traits: Traits) -> None:
     random = stream(traits.seed, "freckles")
     mask = np.zeros(patch.shape, np.uint8)
     count = 150
     xs = np.concatenate([random.normal(-0.42, 0.2, count), random.normal(0.42, 0.2, count), random.normal(0, 0.12, 60)])
     ys = np.concatenate([random.normal(0.30, 0.11, 2 * count), random.normal(0.25, 0.12, 60)])
-    centres = patch.fixed(np.stack([xs, ys], 1))
+    centres = patch.fixed(np.stack([xs, ys], 1)) / (1 << brush.SUBPIXEL)
     for (cx, cy), size in zip(centres.tolist(), random.uniform(0.6, 1.7, len(xs)), strict=True):
-        cv2.circle(mask, (cx, cy), int(size * 16), int(random.integers(90, 220)), -1, cv2.LINE_AA, 4)
+        brush.disc(mask, cx, cy, size, int(random.integers(90, 220)))
     spots = blurred(mask.astype(np.float32) / 255, 0.7)
     patch.multiply(alpha * spots * 0.42, (0.78, 0.55, 0.42))
 
@@ -219,7 +220,9 @@ def _wrinkles(patch: Patch, alpha: Field, traits: Traits, a: Anatomy) -> None:
     for line, width in lines:
         taper = np.sin(np.linspace(0.05, np.pi - 0.05, len(line))) * width * 1.5
         patch.multiply(patch.stroke(line, taper, blur=0.013) * alpha * strength, (0.62, 0.46, 0.42))
-        patch.screen(patch.stroke(line + (0, 0.02), taper, blur=0.011) * alpha * strength * 0.22, (1.0, 0.86, 0.74))
+        patch.screen(
+            patch.stroke(shifted(line, 0, 0.02), taper, blur=0.011) * alpha * strength * 0.22, (1.0, 0.86, 0.74)
+        )
 
 
 def _rim(patch: Patch, alpha: Field, traits: Traits) -> None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deployments.backends.avatar.portrait import brush
 from deployments.backends.avatar.portrait.canvas import SIDE, UNIT, Field, Patch, Points, blurred, smooth, spline
 from deployments.backends.avatar.portrait.palette import HAIRS, LIGHTS, ramp
 from deployments.backends.avatar.portrait.traits import Traits
@@ -155,14 +155,15 @@ def _ground(sheet: Sheet) -> Points:
 def _draw(sheet: Sheet, combed: Combed, patch: Patch, random: np.random.Generator) -> tuple[Field, Field]:
     """Coverage and a map of tones about 0.5: lock over lock in random order, each darker at its edges."""
     lines = combed.lines
-    fixed = patch.fixed(lines.reshape(-1, 2)).reshape(lines.shape)
     length = 1 - sheet.ragged * random.uniform(0, 1, len(lines)) ** 1.5
     length *= (1 - 0.7 * sheet.ragged * random.uniform(0, 1, sheet.locks))[combed.lock]
-    length -= 0.6 * sheet.ragged * combed.place**2
-    cut = np.clip(length * _STEPS, 4, _STEPS).astype(int)
-    begin = (_STEPS * sheet.root * random.uniform(0, 1, len(lines)) ** 1.5).astype(int)
-    cut = np.maximum(cut, begin + 3)
-    strands = [line[start:end] for line, start, end in zip(fixed, begin, cut, strict=True)]
+    end = (_STEPS - 1) * np.clip(length - 1.4 * sheet.ragged * combed.place**2, 0.15, 1)
+    start = np.minimum((_STEPS - 1) * sheet.root * random.uniform(0, 1, len(lines)) ** 1.5, end * 0.8)
+    at = start[:, None] + (end - start)[:, None] * np.linspace(0, 1, _STEPS)
+    index = np.minimum(at.astype(int), _STEPS - 2)
+    rows = np.arange(len(lines))[:, None]
+    cut = lines[rows, index] + (at - index)[..., None] * (lines[rows, index + 1] - lines[rows, index])
+    strands = list(patch.fixed(cut.reshape(-1, 2)).reshape(lines.shape))
     own = random.normal(0, 1, len(lines))
     each = random.normal(0, 1, sheet.locks)
     tone = 128 + 30 * own + 18 * each[combed.lock] + 26 * (0.4 - combed.place**2)
@@ -174,13 +175,15 @@ def _draw(sheet: Sheet, combed: Combed, patch: Patch, random: np.random.Generato
         if sheet.solid and len(members) > 8:
             # The lock's own ground, between its outer strands: it narrows to the tip as they do.
             edge = max(1, len(members) // 10)
-            body = np.concatenate([strands[members[edge]], strands[members[-1 - edge]][::-1]])
-            cv2.fillPoly(tones, [body], int(100 + 14 * each[lock]), cv2.LINE_8, 4)
-            cv2.fillPoly(cover, [body], 255, cv2.LINE_AA, 4)
+            sides = [strands[members[at]] for at in (edge, -1 - edge)]
+            first, last = (line[: max(2, len(line) * 9 // 10)] for line in sides)
+            body = np.concatenate([first, last[::-1]])
+            brush.fill(tones, body, int(100 + 14 * each[lock]), smoothed=False)
+            brush.fill(cover, body, 255)
         for step in random.permutation(np.unique(level[members])):
             group = [strands[k] for k in members[level[members] == step]]
-            cv2.polylines(tones, group, False, int(step * 12), sheet.thick, cv2.LINE_AA, 4)
-    cv2.polylines(cover, strands, False, 255, sheet.thick + sheet.solid, cv2.LINE_AA, 4)
+            brush.lines(tones, group, int(step * 12), sheet.thick)
+    brush.lines(cover, strands, 255, sheet.thick + sheet.solid)
     return cover.astype(np.float32) / 255, tones.astype(np.float32) / 255
 
 
@@ -194,10 +197,10 @@ def _light(sheet: Sheet, lines: NDArray[np.float64], patch: Patch, cover: Field,
     local = (patch.fixed(lines[::stride].reshape(-1, 2)) // small).reshape(*lines[::stride].shape)
     for step in range(0, _STEPS - 1, 2):
         pieces = [piece for piece in local[:, step : step + 3]]
-        cv2.polylines(along, pieces, False, step / (_STEPS - 1), 4, cv2.LINE_8, 4)
-        cv2.polylines(weight, pieces, False, 1.0, 4, cv2.LINE_8, 4)
+        brush.lines(along, pieces, step / (_STEPS - 1), 4, smoothed=False)
+        brush.lines(weight, pieces, 1.0, 4, smoothed=False)
     spread = blurred(weight, 3) + 1e-3
-    u = cv2.resize(blurred(along * weight, 3) / spread, patch.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    u = brush.resized(blurred(along * weight, 3) / spread, patch.shape[1], patch.shape[0])
     lighting = LIGHTS[traits.lighting]
     kx, ky, _ = lighting.key
     broad = 0.43 + 0.16 * (kx * patch.x * 0.8 + ky * (patch.y + 0.35) * 0.45)
@@ -207,4 +210,7 @@ def _light(sheet: Sheet, lines: NDArray[np.float64], patch: Patch, cover: Field,
     band = np.exp(-0.5 * ((u - centre) / reach) ** 2) + 0.45 * np.exp(-0.5 * ((u - centre - 0.38) / (reach * 1.1)) ** 2)
     side = np.clip(0.75 + 0.5 * kx * patch.x, 0.25, 1.2)
     roots = 0.14 * smooth(0.10, 0.0, u)
-    return (broad + 0.30 * band * side - roots - sheet.shade).astype(np.float32)
+    # Light from behind glows through the edge on the far side.
+    edge = smooth(0.95, 0.5, blurred(cover, 0.028 * UNIT)) * smooth(0.2, 1.1, -np.sign(kx) * patch.x)
+    glow = 0.34 * lighting.rim * edge * (1 - 3 * min(sheet.shade, 0.33))
+    return (broad + 0.36 * band * side - roots - sheet.shade + glow).astype(np.float32)

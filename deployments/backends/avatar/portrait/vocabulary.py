@@ -202,71 +202,83 @@ ADJECTIVES: Final[frozenset[str]] = frozenset(
     {*COLOURS, *HAIR_COLOURS, *EYE_COLOURS, *SKINS, *TEXTURES, *LENGTHS, *GLASSES, *BEARDS, *LIGHTINGS}
 )
 
-_HERITAGES: Final = {
-    "east asian": ("asian", "east asian", "chinese", "japanese", "korean"),
-    "southeast asian": ("southeast asian", "filipino", "filipina", "thai", "vietnamese", "indonesian", "malay"),
-    "south asian": ("south asian", "indian", "pakistani", "bangladeshi", "sri lankan"),
-    "african": ("african", "african american", "nigerian", "kenyan", "ethiopian", "ghanaian", "afro caribbean"),
-    "middle eastern": ("middle eastern", "arab", "persian", "iranian", "turkish", "egyptian", "north african"),
-    "latin american": ("latin american", "latino", "latina", "hispanic", "mexican", "brazilian", "colombian"),
-    "north european": ("scandinavian", "nordic", "swedish", "norwegian", "irish", "scottish", "dutch", "german"),
-    "european": ("european", "caucasian", "british", "french", "english", "polish", "russian"),
-    "mediterranean": ("mediterranean", "italian", "spanish", "greek", "portuguese"),
+# Phrases are listed in one string each, between commas.
+_HERITAGES: Final[dict[str, str]] = {
+    "east asian": "asian, east asian, chinese, japanese, korean",
+    "southeast asian": "southeast asian, filipino, filipina, thai, vietnamese, indonesian, malay",
+    "south asian": "south asian, indian, pakistani, bangladeshi, sri lankan",
+    "african": "african, african american, nigerian, kenyan, ethiopian, ghanaian, afro caribbean",
+    "middle eastern": "middle eastern, arab, persian, iranian, turkish, egyptian, north african",
+    "latin american": "latin american, latino, latina, hispanic, mexican, brazilian, colombian",
+    "north european": "scandinavian, nordic, swedish, norwegian, irish, scottish, dutch, german",
+    "european": "european, caucasian, british, french, english, polish, russian",
+    "mediterranean": "mediterranean, italian, spanish, greek, portuguese",
 }
 
-_TRAITS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
-    ("gender", "woman"): ("woman", "female", "lady", "girl", "she", "her", "mother", "grandmother", "grandma", "businesswoman", "actress", "queen", "sister", "daughter", "wife", "aunt", "feminine", "womans", "girls"),
-    ("gender", "man"): ("man", "male", "gentleman", "guy", "boy", "he", "his", "him", "father", "grandfather", "grandpa", "businessman", "actor", "king", "brother", "son", "husband", "uncle", "masculine", "dude"),
-    ("gender", "androgynous"): ("androgynous", "nonbinary", "non-binary", "non binary"),
-    ("age", "young"): ("young", "youthful", "teen", "teenager", "teenage", "student", "girl", "boy", "twenties", "child", "kid", "20s"),
-    ("age", "adult"): ("thirties", "30s", "adult"),
-    ("age", "middle-aged"): ("middle aged", "middle-aged", "mature", "forties", "fifties", "40s", "50s"),
-    ("age", "old"): ("old", "elderly", "aged", "senior", "grandmother", "grandfather", "grandma", "grandpa", "wrinkled", "wrinkles", "sixties", "seventies", "eighties", "60s", "70s", "80s", "elder"),
-    ("expression", "smile"): ("smile", "smiling", "smiles", "happy", "cheerful", "joyful", "friendly", "grinning", "laughing"),
-    ("expression", "serious"): ("serious", "stern", "neutral", "solemn", "sad", "stoic", "unsmiling", "strict"),
-    ("expression", "calm"): ("calm", "relaxed", "gentle", "peaceful", "warm smile", "kind"),
-    ("freckles", "yes"): ("freckles", "freckled", "freckly"),
-    ("glasses", "round"): ("bespectacled",),
-    ("beard", "none"): ("clean shaven", "clean-shaven", "beardless", "shaven", "shaved face"),
-    ("hair style", "bald"): ("bald", "hairless", "shaved head", "bald headed"),
-    ("hair style", "balding"): ("balding", "receding", "receding hairline", "thinning"),
-    ("hair style", "bob"): ("bob", "bob cut", "lob"),
-    ("hair style", "pixie"): ("pixie", "pixie cut"),
-    ("hair style", "buzz cut"): ("buzz cut", "buzzcut", "crew cut", "buzzed", "shaved"),
-    ("hair style", "bun"): ("bun", "top knot", "topknot", "updo", "chignon", "man bun"),
-    ("hair style", "ponytail"): ("ponytail", "pony tail"),
-    ("hair style", "afro"): ("afro",),
-    ("hair style", "swept back"): ("slicked back", "swept back", "quiff", "pompadour", "combed back", "brushed back"),
-    ("hair style", "short"): ("side part", "side parted", "comb over"),
-    ("fringe", "yes"): ("bangs", "fringe"),
-    ("hair texture", "curly"): ("curls", "ringlets"),
-    ("hair texture", "wavy"): ("waves",),
-    ("hair colour", "blonde"): ("blonde", "blond"),
-    ("hair colour", "brown"): ("brunette",),
-    ("hair colour", "red"): ("redhead", "redheaded", "red head"),
-    ("hair colour", "ginger"): ("ginger",),
-    ("hair colour", "auburn"): ("auburn",),
-    ("clothes", "suit"): ("businessman", "businesswoman", "executive", "banker", "lawyer", "formal", "president"),
-    ("background", "office"): ("office", "workplace", "corporate"),
-    ("background", "studio"): ("studio", "plain"),
-    ("background", "library"): ("library", "bookshelf", "bookshelves", "books", "bookcase"),
-    ("background", "nature"): ("nature", "forest", "park", "garden", "outdoors", "outdoor", "trees", "jungle", "meadow", "leaves"),
-    ("background", "city"): ("city", "night", "street", "urban", "city lights", "bokeh", "party"),
-    ("background", "sky"): ("sky", "beach", "clouds", "seaside", "sea", "mountains"),
-    ("background", "room"): ("room", "living room", "home", "indoors", "house", "kitchen", "cafe", "bedroom"),
-    ("lighting", "warm"): ("golden hour", "sunset", "candlelight", "sunlit", "candlelit"),
-    ("lighting", "dramatic"): ("dramatic", "chiaroscuro", "cinematic"),
-    ("lipstick", "red"): ("makeup", "make-up", "make up"),
-}  # fmt: skip
+_TRAITS: Final[dict[tuple[str, str], str]] = {
+    ("gender", "woman"): (
+        "woman, female, lady, girl, she, her, mother, grandmother, grandma, businesswoman, actress, queen, "
+        "sister, daughter, wife, aunt, feminine, womans, girls"
+    ),
+    ("gender", "man"): (
+        "man, male, gentleman, guy, boy, he, his, him, father, grandfather, grandpa, businessman, actor, "
+        "king, brother, son, husband, uncle, masculine, dude"
+    ),
+    ("gender", "androgynous"): "androgynous, nonbinary, non-binary, non binary",
+    ("age", "young"): "young, youthful, teen, teenager, teenage, student, girl, boy, twenties, child, kid, 20s",
+    ("age", "adult"): "thirties, 30s, adult",
+    ("age", "middle-aged"): "middle aged, middle-aged, mature, forties, fifties, 40s, 50s",
+    ("age", "old"): (
+        "old, elderly, aged, senior, grandmother, grandfather, grandma, grandpa, wrinkled, wrinkles, sixties, "
+        "seventies, eighties, 60s, 70s, 80s, elder"
+    ),
+    ("expression", "smile"): "smile, smiling, smiles, happy, cheerful, joyful, friendly, grinning, laughing",
+    ("expression", "serious"): "serious, stern, neutral, solemn, sad, stoic, unsmiling, strict",
+    ("expression", "calm"): "calm, relaxed, gentle, peaceful, warm smile, kind",
+    ("freckles", "yes"): "freckles, freckled, freckly",
+    ("glasses", "round"): "bespectacled",
+    ("beard", "none"): "clean shaven, clean-shaven, beardless, shaven, shaved face",
+    ("hair style", "bald"): "bald, hairless, shaved head, bald headed",
+    ("hair style", "balding"): "balding, receding, receding hairline, thinning",
+    ("hair style", "bob"): "bob, bob cut, lob",
+    ("hair style", "pixie"): "pixie, pixie cut",
+    ("hair style", "buzz cut"): "buzz cut, buzzcut, crew cut, buzzed, shaved",
+    ("hair style", "bun"): "bun, top knot, topknot, updo, chignon, man bun",
+    ("hair style", "ponytail"): "ponytail, pony tail",
+    ("hair style", "afro"): "afro",
+    ("hair style", "swept back"): "slicked back, swept back, quiff, pompadour, combed back, brushed back",
+    ("hair style", "short"): "side part, side parted, comb over",
+    ("fringe", "yes"): "bangs, fringe",
+    ("hair texture", "curly"): "curls, ringlets",
+    ("hair texture", "wavy"): "waves",
+    ("hair colour", "blonde"): "blonde, blond",
+    ("hair colour", "brown"): "brunette",
+    ("hair colour", "red"): "redhead, redheaded, red head",
+    ("hair colour", "ginger"): "ginger",
+    ("hair colour", "auburn"): "auburn",
+    ("clothes", "suit"): "businessman, businesswoman, executive, banker, lawyer, formal, president",
+    ("background", "office"): "office, workplace, corporate",
+    ("background", "studio"): "studio, plain",
+    ("background", "library"): "library, bookshelf, bookshelves, books, bookcase",
+    ("background", "nature"): "nature, forest, park, garden, outdoors, outdoor, trees, jungle, meadow, leaves",
+    ("background", "city"): "city, night, street, urban, city lights, bokeh, party",
+    ("background", "sky"): "sky, beach, clouds, seaside, sea, mountains",
+    ("background", "room"): "room, living room, home, indoors, house, kitchen, cafe, bedroom",
+    ("lighting", "warm"): "golden hour, sunset, candlelight, sunlit, candlelit",
+    ("lighting", "dramatic"): "dramatic, chiaroscuro, cinematic",
+    ("lipstick", "red"): "makeup, make-up, make up",
+}
 
 DIRECT: Final[dict[str, tuple[tuple[str, str], ...]]] = {}
-for _said, _phrases in (*_TRAITS.items(), *((("heritage", name), words) for name, words in _HERITAGES.items())):
-    for _phrase in _phrases:
+for _said, _phrases in (*_TRAITS.items(), *((("heritage", name), phrases) for name, phrases in _HERITAGES.items())):
+    for _phrase in _phrases.split(", "):
         DIRECT[_phrase] = (*DIRECT.get(_phrase, ()), _said)
 
 PEOPLE: Final = frozenset(
-    {*_TRAITS["gender", "woman"], *_TRAITS["gender", "man"], "person", "people", "human", "student", "teenager"}
-) - {"she", "her", "he", "his", "him"}
+    phrase
+    for phrase, said in DIRECT.items()
+    if any(trait == "gender" for trait, _ in said) and phrase not in ("she", "her", "he", "his", "him")
+) | {"person", "people", "human", "student", "teenager"}
 """Nouns whose colour is a person's: "a black woman"."""
 
 NEGATIONS: Final = frozenset({"no", "without", "not", "never", "isn't", "lacking"})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
+from deployments.backends.avatar.portrait import brush
 from deployments.backends.avatar.portrait.anatomy import Anatomy, stream
 from deployments.backends.avatar.portrait.canvas import (
     UNIT,
@@ -14,6 +14,7 @@ from deployments.backends.avatar.portrait.canvas import (
     blurred,
     grain,
     mirror,
+    shifted,
     smooth,
     spline,
 )
@@ -58,7 +59,7 @@ def paint_glasses(pixels: Field, traits: Traits, a: Anatomy) -> None:
         streak = smooth(0.055, 0.0, np.abs(patch.x - sign * a.eye_x + 0.55 * (patch.y - 0.03) + 0.13))
         patch.screen(streak * glass * 0.075, (1.0, 1.0, 1.0))
     patch.over(frame, colour)
-    upper = np.maximum.reduce([patch.stroke(line + np.array([0, -0.004]), width * 0.3, blur=0.004) for line in lines])
+    upper = np.maximum.reduce([patch.stroke(shifted(line, 0, -0.004), width * 0.3, blur=0.004) for line in lines])
     patch.screen(upper * frame * smooth(0.1, -0.25, patch.y) * 0.5, (1.0, 0.97, 0.92))
 
 
@@ -82,7 +83,7 @@ def paint_earrings(pixels: Field, traits: Traits, a: Anatomy) -> None:
 def _sew(patch: Patch, outline: Field, z: Field, colour: str, traits: Traits, weave: float) -> None:
     """Cloth of the given form where `outline` covers."""
     diffuse, _ = light(z.astype(np.float32), LIGHTS[traits.lighting], 2 / UNIT)
-    value = cv2.resize(diffuse, patch.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    value = brush.resized(diffuse, patch.shape[1], patch.shape[0])
     value = value + weave * grain(stream(traits.seed, "headwear"), patch.shape, 2)
     value = value - 0.10 * smooth(0.95, 0.5, blurred(outline, 3))
     patch.over(outline, ramp(cloth_tones(cloth(colour)), (0.0, 0.34, 0.70, 1.0), np.clip(value, 0, 1)))
@@ -96,7 +97,7 @@ def paint_beanie(pixels: Field, traits: Traits) -> None:
     dome = np.concatenate([right, low])
     dome = np.concatenate([dome, mirror(dome)])
     cover = patch.fill(dome, blur=0.006)
-    shadow = patch.fill(dome + np.array([0.02, 0.07]), blur=0.05)
+    shadow = patch.fill(shifted(dome, 0.02, 0.07), blur=0.05)
     patch.multiply(shadow * (1 - cover) * smooth(-1.2, -0.9, patch.y) * 0.6, (0.5, 0.36, 0.34))
     z = 0.95 * np.sqrt(
         np.clip(1 - (np.abs(x) / 1.24) ** 2.3, 0, 1) * np.clip(1 - (np.clip(-0.75 - y, 0, 2) / 1.26) ** 2.2, 0, 1)
@@ -151,7 +152,7 @@ def paint_hijab(pixels: Field, traits: Traits, a: Anatomy) -> None:
     inside = patch.fill(opening, blur=0.006)
     cover = patch.fill(outer, blur=0.006) * (1 - inside)
     patch.multiply(
-        patch.fill(outer + np.array([0.02, 0.05]), blur=0.05) * (1 - cover) * (1 - inside) * 0.45, (0.45, 0.4, 0.44)
+        patch.fill(shifted(outer, 0.02, 0.05), blur=0.05) * (1 - cover) * (1 - inside) * 0.45, (0.45, 0.4, 0.44)
     )
     edge = blurred(1 - inside, 0.055 * UNIT)
     patch.multiply(inside * smooth(0.0, 0.5, edge) * 0.62, (0.52, 0.36, 0.33))
@@ -162,13 +163,13 @@ def paint_hijab(pixels: Field, traits: Traits, a: Anatomy) -> None:
     p1, p2 = random.uniform(0, 6.28, 2)
     z = 0.80 * np.sqrt(np.clip(1 - (np.abs(x) / (1.30 + 0.55 * smooth(1.3, 2.3, y))) ** 2.4, 0, 1) + 0.01)
     z = z + 0.035 * np.exp(-0.5 * ((away - 1.05) / 0.05) ** 2)
-    around = np.sin(17 * away + 1.7 * np.sin(turn * 1.5 + p1)) + 0.6 * np.sin(29 * away + 2.5 * np.cos(turn + p2))
+    around = np.sin(17 * away + 1.7 * np.sin(turn * 2 + p1)) + 0.6 * np.sin(29 * away + 2.5 * np.cos(turn + p2))
     z = z + 0.010 * around * smooth(1.06, 1.25, away)
     drape = np.sin(9.0 * (y - 0.55 * x) + 1.2 * np.sin(2.2 * x + p2)) + 0.5 * np.sin(15 * (y - 0.35 * x) + p1)
     z = z + 0.026 * drape * smooth(1.35, 1.8, y)
     z = z - 0.10 * np.exp(-0.5 * (((y - 1.62) / 0.14) ** 2 + (x / 0.62) ** 2))
     _sew(patch, cover, z, traits.headwear_colour, traits, 0.004)
-    under = patch.fill(a.outline() + np.array([0.02, 0.20]), blur=0.08)
+    under = patch.fill(shifted(a.outline(), 0.02, 0.20), blur=0.08)
     patch.multiply(cover * under * smooth(0.9, 1.4, patch.y) * 0.6, (0.55, 0.48, 0.52))
     patch.multiply(
         patch.stroke(np.concatenate([opening, opening[:2]]), 0.03, blur=0.012) * cover * 0.5,
