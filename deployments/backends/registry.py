@@ -39,8 +39,8 @@ class Backend:
     description: str = ""
     install: str = ""
     """What to install where an import fails: a command, or empty where the base install has it."""
-    programs: tuple[str, ...] = ()
-    """Programs that have to be on the PATH."""
+    program: str = ""
+    """Program that has to be on the PATH, unless the backend's option `program` names another."""
     licence: str = "unknown"
     """Licence of the model and its data, as far as it binds who uses the results."""
     commercial_use: bool = False
@@ -73,12 +73,12 @@ BACKENDS: tuple[Backend, ...] = (
         capability="voice",
         name="flite",
         target="deployments.backends.voice.flite:Flite",
-        description="CMU Flite unit-selection voice; far easier to understand than eSpeak",
+        description="CMU Flite; English only, far easier to understand than eSpeak NG",
         install="apt-get install flite",
-        programs=("flite",),
+        program="flite",
         licence="CMU Flite licence (BSD style)",
         commercial_use=True,
-        languages=("en", "en-us"),
+        languages=("en-us", "en"),
     ),
     Backend(
         capability="avatar",
@@ -141,14 +141,14 @@ def check(backend: Backend, options: Mapping[str, Any]) -> None:
     Raises `SettingsError`, with code missing_dependency and what to install where something is not there.
     """
     _target(backend).check(options)
-    for program in backend.programs:
-        if shutil.which(program) is None:
-            raise SettingsError(
-                f"The {backend.capability} backend {backend.name} needs the program {program!r}, which is not here.",
-                code="missing_dependency",
-                field=f"{backend.capability}.backends",
-                accepted=backend.install or f"an installation of {program}",
-            )
+    program = options.get("program", backend.program) if backend.program else ""
+    if program and shutil.which(program) is None:
+        raise SettingsError(
+            f"The {backend.capability} backend {backend.name} needs the program {program!r}, which is not here.",
+            code="missing_dependency",
+            field=f"{backend.capability}.backends",
+            accepted=backend.install or f"an installation of {program}",
+        )
 
 
 def options(backend: Backend) -> tuple[Option, ...]:

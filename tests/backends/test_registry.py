@@ -83,7 +83,7 @@ def test_names_are_unique_and_each_capability_has_one():
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.deployment)
 def test_each_row_points_to_a_class_of_its_protocol_and_says_what_it_is(backend):
-    registry.check(replace(backend, programs=()), {})
+    registry.check(replace(backend, program=""), {})
     assert backend.description
     assert backend.licence != "unknown"
     assert registry.find(backend.capability, backend.name) is backend
@@ -91,15 +91,17 @@ def test_each_row_points_to_a_class_of_its_protocol_and_says_what_it_is(backend)
 
 
 def test_a_missing_program_says_what_to_install(tmp_path, monkeypatch):
-    backend = replace(registry.find("voice", "espeak"), programs=("acme-program",), install="apt-get install acme")
-    with pytest.raises(SettingsError) as caught:
-        registry.check(backend, {})
-    assert (caught.value.code, caught.value.accepted) == ("missing_dependency", "apt-get install acme")
-    program = tmp_path / "acme-program"
+    flite = registry.find("voice", "flite")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for options in ({}, {"program": "other-flite"}):
+        with pytest.raises(SettingsError) as caught:
+            registry.check(flite, options)
+        assert (caught.value.code, caught.value.accepted) == ("missing_dependency", "apt-get install flite")
+    program = tmp_path / "other-flite"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    registry.check(backend, {})
+    registry.check(flite, {"program": "other-flite"})
+    registry.check(flite, {"program": str(program)})
 
 
 def test_the_default_settings_name_backends_that_are_there():
