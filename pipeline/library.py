@@ -11,6 +11,7 @@ from pipeline.errors import Conflict, InvalidRequest, renamed
 from pipeline.media.audio import check_speech, decode_audio
 from pipeline.media.image import encode_png
 from pipeline.models import Models
+from pipeline.render import DRAWN
 from pipeline.settings import Settings
 from pipeline.steps.locate import Locator, Portrait
 from pipeline.steps.speak import Speaker, Spoken
@@ -119,7 +120,7 @@ class Library:
         if portrait is not None:
             found = await self._locator.photo(portrait, None)
             return await self._keep(name, found, "photo")
-        side = size or self._settings.video.size
+        side = max(DRAWN, size or self._settings.video.size)
         backend = self._models.choose("avatar", None)
         picture = await self._models.draw(backend, PortraitRequest(prompt or "", side, seed))
         return await self._keep(name, await self._locator.picture(picture, None), "prompt")

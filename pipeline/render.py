@@ -38,6 +38,9 @@ class Report(Protocol):
 PREPARED = 10.0
 """Percent shown when speech and portrait are ready; the frames make the rest."""
 
+DRAWN = 512
+"""Pixels a side of a drawn portrait, at least."""
+
 
 class Renderer:
     """Renders videos with the models and stores it is given."""
@@ -183,7 +186,8 @@ class Renderer:
             return Portrait(self._avatars.picture(avatar.id), self._avatars.face(avatar.id))
         with ledger.measure("draw"):
             backend = self._models.choose("avatar", request.backends.avatar)
-            size = request.size or self._settings.video.size
+            # Never smaller than a face that can be found and followed; the frames are cut down to their size.
+            size = max(DRAWN, request.size or self._settings.video.size)
             picture = await self._models.draw(backend, PortraitRequest(request.prompt or "", size, request.seed))
         with ledger.measure("locate"):
             return await self._locator.picture(picture, request.backends.face)
