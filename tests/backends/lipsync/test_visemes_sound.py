@@ -129,6 +129,13 @@ def test_short_clips_work(count: int, sample_rate: int) -> None:
     assert np.all((made.values >= LOW) & (made.values <= 1))
 
 
+def test_a_tenth_of_a_second_of_a_vowel_opens_the_mouth() -> None:
+    speech = clip("Ah!")
+    middle = len(speech.samples) // 4
+    made = track(speech.samples[middle : middle + speech.sample_rate // 8], speech.sample_rate)
+    assert made.opening().max() > 0.1
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.binary(max_size=4000), st.integers(100, 50_000), st.floats(1e-6, 1e6))
 def test_any_sound_makes_a_track(data: bytes, sample_rate: int, scale: float) -> None:
