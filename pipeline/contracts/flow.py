@@ -1,0 +1,172 @@
+"""What crosses between deployments: arrays and what belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.contracts.words import VideoFormat
+
+Samples = NDArray[np.float32]
+"""(n,) float32 mono in [-1, 1]."""
+
+Picture = NDArray[np.uint8]
+"""(height, width, 3) uint8 RGB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phoneme:
+    """One spoken sound. `ipa` may carry stress marks (ˈ ˌ) and length (ː); silence is the empty string."""
+
+    start: float
+    end: float
+    ipa: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """Spoken sound. `phonemes` covers the clip in order without overlap, or is None where unknown."""
+
+    samples: Samples
+    sample_rate: int
+    phonemes: tuple[Phoneme, ...] | None
+    language: str
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / self.sample_rate
+
+    @staticmethod
+    def join(parts: Iterable[Speech]) -> Speech:
+        """One after another, sample-exact. Rates must agree; phonemes are kept only if every part has them."""
+        parts = list(parts)
+        if not parts:
+            raise ValueError("nothing to join")
+        rate = parts[0].sample_rate
+        if any(part.sample_rate != rate for part in parts):
+            raise ValueError("sample rates differ")
+        phonemes: list[Phoneme] | None = []
+        offset = 0
+        for part in parts:
+            if phonemes is not None and part.phonemes is not None:
+                shift = offset / rate
+                phonemes += [replace(p, start=p.start + shift, end=p.end + shift) for p in part.phonemes]
+            else:
+                phonemes = None
+            offset += len(part.samples)
+        samples = np.concatenate([part.samples for part in parts])
+        return Speech(samples, rate, tuple(phonemes) if phonemes is not None else None, parts[0].language)
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceTint:
+    """What a reference clip tells about a voice without a neural model: a colour, not an identity.
+
+    `envelope_db` is the mean log spectral envelope of voiced, active frames: (513,) float32 in dB at 16 kHz
+    (1024-point FFT), with its own mean removed.
+    """
+
+    pitch_hz: float
+    """Median fundamental frequency of voiced frames."""
+    pitch_spread: float
+    """Interquartile range of ln(f0)."""
+    syllables_per_second: float
+    """Syllable nuclei per second of speech, pauses left out."""
+    envelope_db: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechRequest:
+    """What a voice backend is asked to say. `text` is normalised, not empty, and may be many sentences."""
+
+    text: str
+    language: str = "en"
+    """BCP 47 tag, lower case."""
+    voice: str | None = None
+    """A built-in voice of the backend; None is its default for the language."""
+    tint: VoiceTint | None = None
+    speed: float = 1.0
+    """1 is the voice's own pace, 2 is twice as fast; 0.25 to 4."""
+    pitch: float = 0.0
+    """Semitones up or down, -12 to 12."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortraitRequest:
+    """What an avatar backend is asked to draw: a `size` x `size` picture of one usable face."""
+
+    prompt: str
+    size: int = 512
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """The one face of a picture, in pixels of that picture."""
+
+    landmarks: NDArray[np.float32]
+    """(478, 3) MediaPipe face mesh with irises: x, y, and z in the same scale as x (towards the viewer < 0)."""
+    box: tuple[float, float, float, float]
+    """x0, y0, x1, y1 around the landmarks."""
+    yaw: float
+    pitch: float
+    roll: float
+    """Degrees; positive yaw looks to the picture's right, positive pitch up, positive roll clockwise."""
+    quality: float
+    """0 to 1: sharp, frontal, large and well lit is 1."""
+    crop: tuple[int, int, int]
+    """x, y, side of the square, inside the picture, that a talking portrait is best cut to."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnimationRequest:
+    """What a lip-sync backend is asked to do: make `face` in `portrait` say `speech`."""
+
+    portrait: Picture
+    face: Face
+    speech: Speech
+    size: int = 512
+    """Side of the square frames made; even."""
+    fps: Fraction = Fraction(25)
+    seed: int = 0
+    """Chooses blinks and head motion."""
+    head_motion: float = 1.0
+    """0 holds the head still, 1 is natural."""
+    blink: bool = True
+
+    @property
+    def frame_count(self) -> int:
+        """Frames that cover the sound: the smallest whole number not shorter than it, at least 1."""
+        speech = self.speech
+        return max(1, -(-len(speech.samples) * self.fps.numerator // (speech.sample_rate * self.fps.denominator)))
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """A run of video frames. `planes` is (n, size * 3 // 2, size) uint8, I420; `first` is its first index."""
+
+    first: int
+    planes: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How frames become a file. `preset` and `crf` are x264's and count for mp4 only."""
+
+    format: VideoFormat = "mp4"
+    preset: str = "veryfast"
+    crf: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A piece of news from a film being made: frames encoded so far, then the file itself in pieces."""
+
+    frames: int
+    data: bytes = b""
+    timings: dict[str, float] | None = None
+    """Wall seconds by stage, in the last piece only."""

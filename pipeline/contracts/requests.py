@@ -1,0 +1,99 @@
+"""What a client sends."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline.contracts.words import (
+    AudioFormat,
+    Contract,
+    Language,
+    Name,
+    Pitch,
+    Rate,
+    Seed,
+    Size,
+    Speed,
+    Text,
+    VideoFormat,
+)
+
+
+class Backends(Contract):
+    """The backend of each capability that a request asks for by name; None is the configured default."""
+
+    voice: str | None = None
+    avatar: str | None = None
+    face: str | None = None
+    lipsync: str | None = None
+
+
+class VideoRequest(Contract):
+    """A talking video: something to say (`text` or `audio`) and a face (`portrait`, `avatar` or `prompt`)."""
+
+    text: Text | None = None
+    audio: bytes | None = None
+    """A recording to lip-sync to, in any common format; a file part over HTTP."""
+    voice: Name | None = None
+    """Voice profile id or name, or a built-in voice of the voice backend."""
+    voice_clip: bytes | None = None
+    """A reference clip to take the voice's colour from, for this request only; a file part over HTTP."""
+    language: Language = "en"
+    speed: Speed = 1.0
+    pitch: Pitch = 0.0
+    portrait: bytes | None = None
+    """A photo with one face; a file part over HTTP."""
+    avatar: Name | None = None
+    """Id of a stored avatar."""
+    prompt: Annotated[str, Field(max_length=2000)] | None = None
+    """Words for a portrait to draw. With no face given at all, one is drawn from the seed."""
+    size: Size | None = None
+    fps: Rate | None = None
+    seed: Seed = 0
+    head_motion: Annotated[float, Field(ge=0, le=2)] = 1.0
+    blink: bool = True
+    format: VideoFormat = "mp4"
+    backends: Backends = Backends()
+
+
+class SpeakRequest(Contract):
+    """Speech alone, as an audio file."""
+
+    text: Text
+    voice: Name | None = None
+    voice_clip: bytes | None = None
+    language: Language = "en"
+    speed: Speed = 1.0
+    pitch: Pitch = 0.0
+    format: AudioFormat = "wav"
+    backend: str | None = None
+
+
+class DrawRequest(Contract):
+    """A portrait from words, as a PNG file."""
+
+    prompt: Annotated[str, Field(max_length=2000)] = ""
+    size: Size | None = None
+    seed: Seed = 0
+    backend: str | None = None
+
+
+class NewVoice(Contract):
+    """A voice to keep."""
+
+    name: Name
+    clip: bytes
+    """A reference clip; a file part over HTTP."""
+
+
+class NewAvatar(Contract):
+    """A face to keep: a photo, or a portrait drawn from a prompt."""
+
+    name: Name
+    portrait: bytes | None = None
+    """A photo with one face; a file part over HTTP."""
+    prompt: Annotated[str, Field(max_length=2000)] | None = None
+    size: Size | None = None
+    seed: Seed = 0

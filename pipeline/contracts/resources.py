@@ -1,0 +1,142 @@
+"""What a client reads."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from pipeline.contracts.words import Contract, JobState, Name, VideoFormat
+
+
+class ErrorBody(Contract):
+    code: str
+    message: str
+    retryable: bool = False
+    kind: str | None = None
+    """The code of the family that `code` is one of: `clipped` is an `invalid_audio`. None where `code` says it all."""
+    field: str | None = None
+    accepted: str | None = None
+    retry_after: float | None = None
+
+
+class VideoFacts(Contract):
+    """What was made."""
+
+    seconds: float
+    frames: int
+    fps: float
+    size: int
+    format: VideoFormat
+    bytes: int
+    sha256: str
+    timings: dict[str, float]
+    """Wall seconds by stage. Stages overlap, so they add up to more than `total`."""
+    backends: dict[str, str]
+
+
+class VideoJob(Contract):
+    """A talking video being made, or made."""
+
+    id: str
+    """`vid_` and 26 letters and digits."""
+    object: Literal["video"] = "video"
+    status: JobState
+    progress: Annotated[float, Field(ge=0, le=100)]
+    stage: str
+    """What is being done now: queued, speaking, drawing, locating, animating, done."""
+    frames_made: int = 0
+    frames_total: int | None = None
+    """Known once the speech is."""
+    created_at: datetime
+    completed_at: datetime | None = None
+    error: ErrorBody | None = None
+    result: VideoFacts | None = None
+
+
+class VoiceProfile(Contract):
+    """A voice kept on disk. `usable_by` names the voice backends that can speak with it."""
+
+    id: str
+    name: Name
+    created_at: datetime
+    clip_seconds: float
+    pitch_hz: float
+    pitch_spread: float
+    syllables_per_second: float
+    usable_by: tuple[str, ...]
+    fidelity: Literal["tint", "clone"] = "tint"
+    """`tint`: pitch, range, pace and colour of the clip, not the person's identity."""
+    consent: str | None = None
+    """Id of the consent that it was made with."""
+
+
+class Consent(Contract):
+    """A person's recorded agreement to have their voice kept."""
+
+    id: str
+    name: Name
+    language: Language
+    created_at: datetime
+    seconds: float
+    """Length of the recording."""
+
+
+class Avatar(Contract):
+    """A face kept on disk, ready to talk."""
+
+    id: str
+    name: Name
+    created_at: datetime
+    width: int
+    height: int
+    yaw: float
+    pitch: float
+    roll: float
+    quality: float
+    source: Literal["photo", "prompt"]
+
+
+class VoiceList(Contract):
+    """Voices a request may name: profiles, and each backend's own with the languages they speak."""
+
+    profiles: tuple[VoiceProfile, ...]
+    builtin: dict[str, dict[str, tuple[str, ...]]]
+    """Voice backend -> built-in voice -> BCP 47 tags, the default voice first."""
+
+
+class Gpu(Contract):
+    """One card, as its driver reports it."""
+
+    index: int
+    name: str
+    total_gigabytes: float
+    used_gigabytes: float | None
+
+
+class DeploymentStatus(Contract):
+    """One part of the application, as Ray Serve sees it."""
+
+    name: str
+    """`<capability>-<backend>`, `ingress` or `coordinator`."""
+    status: str
+    """Ray Serve's word: HEALTHY, UPDATING, UNHEALTHY ..."""
+    replicas: dict[str, int]
+    """Replicas by state: RUNNING, STARTING ..."""
+    reserved_gigabytes: float
+    """Memory of a card that each replica reserves."""
+    message: str = ""
+
+
+class Status(Contract):
+    """What runs, on what, with which settings."""
+
+    version: str
+    runtime: Literal["cluster", "process"]
+    profile: str
+    gpus: tuple[Gpu, ...]
+    deployments: tuple[DeploymentStatus, ...]
+    videos: dict[str, int]
+    """Video jobs by state."""
+    settings: dict[str, Any]

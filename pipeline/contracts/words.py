@@ -1,0 +1,27 @@
+"""Words that every contract is written in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Capability = Literal["voice", "avatar", "face", "lipsync"]
+VideoFormat = Literal["mp4", "webm", "gif"]
+AudioFormat = Literal["wav", "flac", "mp3", "opus", "aac", "pcm"]
+JobState = Literal["queued", "running", "completed", "failed", "cancelled"]
+
+Size = Annotated[int, Field(ge=128, le=1536, multiple_of=2, description="Side of the square picture, pixels; even.")]
+Rate = Annotated[float, Field(ge=5, le=60, description="Frames a second; 23.976, 29.97 and 59.94 mean x/1001.")]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Language = Annotated[str, Field(min_length=2, max_length=35, pattern=r"^[A-Za-z][A-Za-z0-9-]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Text = Annotated[str, Field(min_length=1, max_length=1_000_000)]
+Speed = Annotated[float, Field(ge=0.25, le=4)]
+Pitch = Annotated[float, Field(ge=-12, le=12, description="Semitones up or down.")]
+
+
+class Contract(BaseModel):
+    """Base of everything a client sends or reads: immutable, and unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
