@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pipeline.contracts.words import Contract, JobState, Name, VideoFormat
+from pipeline.contracts.words import Contract, JobState, Language, Name, VideoFormat
 
 
 class ErrorBody(Contract):
