@@ -4,7 +4,7 @@ import json
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.cascade import Explained, explain, override, resolve
@@ -63,6 +63,7 @@ def with_profile(partial, profile):
     return partial if profile is None else {**partial, ("profile",): profile}
 
 
+@settings(deadline=None)
 @given(st.tuples(PARTIAL, PROFILE), st.tuples(PARTIAL, PROFILE), st.tuples(PARTIAL, PROFILE), CARDS)
 def test_later_layers_win_key_by_key_and_origins_say_so(file, environment, flags, card):
     partials = [with_profile(*layer) for layer in (file, environment, flags)]
@@ -101,6 +102,7 @@ def test_later_layers_win_key_by_key_and_origins_say_so(file, environment, flags
             assert explained[name].value == flat(settings)[key]
 
 
+@settings(deadline=None)
 @given(PARTIAL, PROFILE, CARDS)
 def test_the_result_survives_the_trip_to_another_process(partial, profile, card):
     settings = resolve(nested(with_profile(partial, profile)), HOME, vram_gigabytes=card)
@@ -114,6 +116,7 @@ def test_the_result_survives_the_trip_to_another_process(partial, profile, card)
         assert resolve(plain, {variable(("video", "size")): "130", "HOME": "/root"}, vram_gigabytes=80) == settings
 
 
+@settings(deadline=None)
 @given(PARTIAL, CARDS)
 def test_resolving_leaves_its_arguments_alone(partial, card):
     given_values = nested(partial)
@@ -228,6 +231,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([key[0] for key in KEYS]) | st.text(max_size=5), JSON, max_size=4))
 def test_any_arguments_are_settings_or_an_error_with_a_field(arguments):
     try:

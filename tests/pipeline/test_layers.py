@@ -2,7 +2,7 @@
 
 import copy
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.layers import Layer, leaves, merge
@@ -23,6 +23,7 @@ def at(tree, key):
     return tree
 
 
+@settings(deadline=None)
 @given(TREES, TREES)
 def test_the_later_layer_wins_and_siblings_stay(base, over):
     merged = merge(base, over)
@@ -36,6 +37,7 @@ def test_the_later_layer_wins_and_siblings_stay(base, over):
             assert at(merged, key) == value
 
 
+@settings(deadline=None)
 @given(TREES, TREES, TREES)
 def test_it_does_not_matter_which_two_are_merged_first(a, b, c):
     # Only where no layer makes a section of a value or a value of a section, which settings never do.
@@ -49,11 +51,13 @@ def test_it_does_not_matter_which_two_are_merged_first(a, b, c):
         assert merge(merge(a, b), c) == merge(a, merge(b, c))
 
 
+@settings(deadline=None)
 @given(TREES)
 def test_nothing_over_something_and_something_over_nothing(tree):
     assert merge(tree, {}) == merge({}, tree) == merge(tree, tree) == tree
 
 
+@settings(deadline=None)
 @given(TREES, TREES)
 def test_the_arguments_are_left_as_they_were(base, over):
     before = copy.deepcopy((base, over))
@@ -66,6 +70,7 @@ def test_an_empty_section_changes_nothing_but_null_is_a_value():
     assert merge({"a": {"b": 1}, "c": 2}, {"a": None, "c": None}) == {"a": {"b": 1}, "c": None}
 
 
+@settings(deadline=None)
 @given(TREES)
 def test_a_layer_of_single_keys_is_the_tree_that_they_came_from(tree):
     layer = Layer.of([(key, value, ".".join(key)) for key, value in leaves(tree)], "here")

@@ -1,7 +1,7 @@
 """Settings from environment variables: names, values, and what is refused."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.cascade import resolve
@@ -92,6 +92,7 @@ def test_every_key_has_its_variable(key):
 NAMES = st.text(alphabet="ABCDEFGHIJKLMNOPQRSTUVWXYZ_", max_size=20) | st.sampled_from([variable(key) for key in KEYS])
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         NAMES.map(lambda name: "MOUTHPIECE_" + name.removeprefix("MOUTHPIECE_")), st.text(max_size=20), max_size=2

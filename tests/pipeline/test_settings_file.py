@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.cascade import explain, resolve
@@ -200,6 +200,7 @@ def test_an_empty_section_changes_nothing():
     assert resolve(parse("video:\nvoice:\n  backends: [flite]\noptions:\n  flite:\n", "my.yaml"), {}).video.size == 512
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("video: size\n-[]{}&*!|>'\"%@`#,?0~<\t\0é\ud800"), max_size=60))
 def test_any_text_is_settings_or_an_error(text):
     try:
@@ -208,6 +209,7 @@ def test_any_text_is_settings_or_an_error(text):
         assert error.message.startswith("my.yaml")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_any_bytes_are_settings_or_an_error(content):
     try:
