@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from fastapi import Request
 from pydantic import ValidationError
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -148,11 +148,18 @@ def _refused(constant: str) -> float:
 
 
 async def _form(request: Request, files: tuple[str, ...]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
     try:
         form = await request.form(max_files=8, max_fields=64, max_part_size=4 * MEGABYTE)
     except HTTPException as error:
         raise InvalidRequest(str(error.detail), code="invalid_form", field="body") from None
+    try:
+        return await _fields(form, files)
+    finally:
+        await form.close()
+
+
+async def _fields(form: FormData, files: tuple[str, ...]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
     for name, value in form.multi_items():
         if name in fields:
             raise InvalidRequest(f"{name} is given twice.", code="given_twice", field=name)
