@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -99,13 +100,16 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
     """
     if header is None or not header.startswith("bytes=") or "," in header:
         return None
-    first, dash, last = header.removeprefix("bytes=").strip().partition("-")
-    if not dash or not (first.isdigit() or last.isdigit()) or (first and not first.isdigit()):
+    found = re.fullmatch(r"([0-9]{0,19})-([0-9]{0,19})", header.removeprefix("bytes=").strip())
+    if found is None or not any(found.groups()):
         return None
+    first, last = found.groups()
     if not first:
         start, end = max(0, size - int(last)), size
+    elif last and int(last) < int(first):
+        return None
     else:
-        start, end = int(first), min(size, int(last) + 1) if last.isdigit() else size
+        start, end = int(first), min(size, int(last) + 1) if last else size
     if start >= end:
         raise HTTPException(416, "The range is outside the file.", headers={"Content-Range": f"bytes */{size}"})
     return start, end

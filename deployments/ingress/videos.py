@@ -72,7 +72,7 @@ def router(operations: Operations) -> APIRouter:
             return await streamed(operations.video_content(video_id), "video/mp4")  # raises why not
         etag, size = f'"{job.result.sha256}"', job.result.bytes
         headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=31536000, immutable"}
-        if request.headers.get("if-none-match") == etag:
+        if etag in (tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")):
             return Response(status_code=304, headers=headers)
         asked = byte_range(request.headers.get("range"), size)
         start, end = asked or (0, size)
