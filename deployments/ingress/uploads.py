@@ -102,7 +102,7 @@ def complaint(error: ValidationError, contract: type[Contract] | None = None) ->
     field = ".".join(str(part) for part in first["loc"])
     accepted = None
     if first["type"] == "extra_forbidden":
-        accepted = _fields(contract, first["loc"][:-1])
+        accepted = _known(contract, first["loc"][:-1])
     elif first["type"] == "literal_error":
         accepted = str(first.get("ctx", {}).get("expected"))
     return InvalidRequest(
@@ -113,7 +113,7 @@ def complaint(error: ValidationError, contract: type[Contract] | None = None) ->
     )
 
 
-def _fields(contract: type[Contract] | None, place: tuple[int | str, ...]) -> str | None:
+def _known(contract: type[Contract] | None, place: tuple[int | str, ...]) -> str | None:
     """The fields that there are at `place` in a contract."""
     for name in place:
         inner = None if contract is None else contract.model_fields[str(name)].annotation

@@ -105,7 +105,7 @@ def test_ranges_outside(api: httpx.Client, video: VideoJob, content: bytes, head
     ],
 )
 def test_ranges_that_are_none(api: httpx.Client, video: VideoJob, content: bytes, header: str) -> None:
-    answer = api.get(f"/api/v1/videos/{video.id}/content", headers={"Range": header.encode("latin-1")})
+    answer = api.get(f"/api/v1/videos/{video.id}/content", headers=[(b"Range", header.encode("latin-1"))])
     assert answer.status_code == 200
     assert answer.content == content
 
