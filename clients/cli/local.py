@@ -9,7 +9,7 @@ import asyncio
 import os
 import platform
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_args
@@ -81,7 +81,7 @@ class Local(Studio):
     def videos(self, limit: int = 20, after: str | None = None) -> list[VideoJob]:
         return self._call(self._operations.videos(limit, after))
 
-    def watch(self, video_id: str) -> Iterator[VideoJob]:
+    def watch(self, video_id: str) -> Generator[VideoJob, None, None]:
         return self._each(lambda: self._operations.watch_video(video_id))
 
     def cancel(self, video_id: str) -> VideoJob:
@@ -90,12 +90,12 @@ class Local(Studio):
     def delete(self, video_id: str) -> None:
         self._call(self._operations.delete_video(video_id))
 
-    def content(self, video_id: str) -> Iterator[bytes]:
+    def content(self, video_id: str) -> Generator[bytes, None, None]:
         return self._each(lambda: self._operations.video_content(video_id))
 
     # Speech and portraits alone
 
-    def speak(self, request: SpeakRequest) -> Iterator[bytes]:
+    def speak(self, request: SpeakRequest) -> Generator[bytes, None, None]:
         return self._each(lambda: self._operations.speak(request))
 
     def draw(self, request: DrawRequest) -> bytes:
@@ -114,7 +114,7 @@ class Local(Studio):
 
     def preview_voice(
         self, voice: str, text: str | None = None, language: str = "en", format: AudioFormat = "wav"
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         return self._each(lambda: self._operations.preview_voice(voice, text, language, format))
 
     def rename_voice(self, voice: str, name: str) -> VoiceProfile:
@@ -175,7 +175,7 @@ class Local(Studio):
             future.cancel()
             raise
 
-    def _each(self, start: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
+    def _each(self, start: Callable[[], AsyncIterator[T]]) -> Generator[T, None, None]:
         """Takes what an asynchronous iterator yields, one by one; abandoned, it is closed."""
         items: AsyncIterator[T] = start()
 

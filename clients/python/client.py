@@ -8,7 +8,7 @@ with Client() as studio:
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -77,7 +77,7 @@ class Client(Studio):
         params = {"limit": limit} | ({} if after is None else {"after": after})
         return self._list(VideoJob, "/api/v1/videos", params=params)
 
-    def watch(self, video_id: str) -> Iterator[VideoJob]:
+    def watch(self, video_id: str) -> Generator[VideoJob, None, None]:
         shown: VideoJob | None = None
         while shown is None or shown.status not in ENDED:
             for job in self._events(video_id):
@@ -85,7 +85,7 @@ class Client(Studio):
                     yield job
                 shown = job
 
-    def _events(self, video_id: str) -> Iterator[VideoJob]:
+    def _events(self, video_id: str) -> Generator[VideoJob, None, None]:
         """One connection's worth: the job now, then its changes. Ends early where the server ends it."""
         path, timeout = f"/api/v1/videos/{_part(video_id)}/events", httpx.Timeout(EVENT_SECONDS)
         with self._translated(), self._http.stream("GET", path, timeout=timeout) as response:
@@ -103,12 +103,12 @@ class Client(Studio):
     def delete(self, video_id: str) -> None:
         self._call("DELETE", f"/api/v1/videos/{_part(video_id)}")
 
-    def content(self, video_id: str) -> Iterator[bytes]:
+    def content(self, video_id: str) -> Generator[bytes, None, None]:
         return self._pieces("GET", f"/api/v1/videos/{_part(video_id)}/content")
 
     # Speech and portraits alone
 
-    def speak(self, request: SpeakRequest) -> Iterator[bytes]:
+    def speak(self, request: SpeakRequest) -> Generator[bytes, None, None]:
         return self._pieces("POST", "/api/v1/speech", **_body(request, ("voice_clip",)))
 
     def draw(self, request: DrawRequest) -> bytes:
@@ -123,19 +123,19 @@ class Client(Studio):
         return self._one(VoiceList, "GET", "/api/v1/voices")
 
     def voice(self, voice: str) -> VoiceProfile:
-        return self._one(VoiceProfile, "GET", f"/api/v1/voices/{_part(voice)}")
+        return self._one(VoiceProfile, "GET", self._voice(voice))
 
     def preview_voice(
         self, voice: str, text: str | None = None, language: str = "en", format: AudioFormat = "wav"
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         params = {"language": language, "format": format} | ({} if text is None else {"text": text})
-        return self._pieces("GET", f"/api/v1/voices/{_part(voice)}/preview", params=params)
+        return self._pieces("GET", f"{self._voice(voice)}/preview", params=params)
 
     def rename_voice(self, voice: str, name: str) -> VoiceProfile:
-        return self._one(VoiceProfile, "PATCH", f"/api/v1/voices/{_part(voice)}", json={"name": name})
+        return self._one(VoiceProfile, "PATCH", self._voice(voice), json={"name": name})
 
     def delete_voice(self, voice: str) -> None:
-        self._call("DELETE", f"/api/v1/voices/{_part(voice)}")
+        self._call("DELETE", self._voice(voice))
 
     # Avatars
 
@@ -158,16 +158,16 @@ class Client(Studio):
         return self._list(Avatar, "/api/v1/avatars")
 
     def avatar(self, avatar: str) -> Avatar:
-        return self._one(Avatar, "GET", f"/api/v1/avatars/{_part(avatar)}")
+        return self._one(Avatar, "GET", self._avatar(avatar))
 
     def avatar_picture(self, avatar: str) -> bytes:
-        return self._call("GET", f"/api/v1/avatars/{_part(avatar)}/picture").content
+        return self._call("GET", f"{self._avatar(avatar)}/picture").content
 
     def rename_avatar(self, avatar: str, name: str) -> Avatar:
-        return self._one(Avatar, "PATCH", f"/api/v1/avatars/{_part(avatar)}", json={"name": name})
+        return self._one(Avatar, "PATCH", self._avatar(avatar), json={"name": name})
 
     def delete_avatar(self, avatar: str) -> None:
-        self._call("DELETE", f"/api/v1/avatars/{_part(avatar)}")
+        self._call("DELETE", self._avatar(avatar))
 
     # System
 
@@ -181,6 +181,18 @@ class Client(Studio):
         self._http.close()
 
     # HTTP
+
+    def _id(self, name: str, kept: Callable[[], Iterable[VoiceProfile | Avatar]]) -> str:
+        """The name as one part of a path; the id instead where the name holds a slash."""
+        if "/" in name:
+            name = next((each.id for each in kept() if each.name == name), name)
+        return _part(name)
+
+    def _voice(self, name: str) -> str:
+        return f"/api/v1/voices/{self._id(name, lambda: self.voices().profiles)}"
+
+    def _avatar(self, name: str) -> str:
+        return f"/api/v1/avatars/{self._id(name, self.avatars)}"
 
     def _one(self, contract: type[C], method: str, path: str, **arguments: Any) -> C:
         with self._translated():
@@ -199,7 +211,7 @@ class Client(Studio):
             _check(response)
             return response
 
-    def _pieces(self, method: str, path: str, **arguments: Any) -> Iterator[bytes]:
+    def _pieces(self, method: str, path: str, **arguments: Any) -> Generator[bytes, None, None]:
         with self._translated(), self._http.stream(method, path, **arguments) as response:
             _check(response)
             yield from response.iter_bytes()
@@ -259,7 +271,7 @@ def _body(request: Contract, files: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _part(name: str) -> str:
-    """A name as one part of a path."""
+    """A name as one part of a path. A server takes an encoded slash for a real one: see `Client._id`."""
     if name in ("", ".", ".."):
         raise InvalidRequest(f"{name!r} is no id and no name.", field="id", accepted="an id or a name")
     return quote(name, safe="")

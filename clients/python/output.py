@@ -20,25 +20,25 @@ class Output:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        target = Path(os.path.realpath(self.path))
-        if target.is_dir():
-            raise _refused(f"{self.path} is a folder.", "a path that ends in a file name")
-        if not target.parent.is_dir():
-            raise _refused(f"There is no folder {self.path.parent}.", "a path in a folder that exists")
-        if target.exists() and not target.is_file():
-            raise _refused(f"{self.path} is not a regular file.", "a new file, or one to replace")
-        self._target = target
-        self._partial = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
         try:
+            target = Path(os.path.realpath(self.path))
+            if target.is_dir():
+                raise _refused(f"{self.path} is a folder.", "a path that ends in a file name")
+            if not target.parent.is_dir():
+                raise _refused(f"There is no folder {self.path.parent}.", "a path in a folder that exists")
+            if target.exists() and not target.is_file():
+                raise _refused(f"{self.path} is not a regular file.", "a new file, or one to replace")
+            self._target = target
+            self._partial = target.with_name(f".{target.stem[:40]}.{secrets.token_hex(4)}.part")
             self._file = self._partial.open("xb")
-        except OSError as error:
-            raise _refused(f"{self.path} can't be written: {error.strerror or error}.", "a writable path") from None
+        except (OSError, ValueError) as error:
+            raise _unwritable(self.path, error) from None
 
     def write(self, data: bytes) -> None:
         try:
             self._file.write(data)
         except OSError as error:
-            raise _refused(f"{self.path} can't be written: {error.strerror or error}.", "a writable path") from None
+            raise _unwritable(self.path, error) from None
 
     def commit(self) -> Path:
         """The file is complete: it takes its place, over what was there."""
@@ -46,7 +46,7 @@ class Output:
             self._file.close()
             self._partial.replace(self._target)
         except OSError as error:
-            raise _refused(f"{self.path} can't be written: {error.strerror or error}.", "a writable path") from None
+            raise _unwritable(self.path, error) from None
         return self.path
 
     def discard(self) -> None:
@@ -63,6 +63,10 @@ class Output:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.discard()
+
+
+def _unwritable(path: Path, error: Exception) -> InvalidRequest:
+    return _refused(f"{path} can't be written: {getattr(error, 'strerror', None) or error}.", "a writable path")
 
 
 def _refused(message: str, accepted: str) -> InvalidRequest:

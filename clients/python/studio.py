@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Final, Protocol, Self
 
@@ -30,8 +30,9 @@ ENDED: Final = frozenset({"completed", "failed", "cancelled"})
 class Studio(Protocol):
     """The operations of Mouthpiece. Every method raises the classes of `pipeline.errors`.
 
-    `Client` implements it over HTTP. Voices and avatars are named by id or name. A studio is closed by `close` or
-    by the end of a `with` block; used from one thread at a time.
+    `Client` implements it over HTTP. Voices and avatars are named by id or name. A stream that is closed early
+    stops the work behind it. A studio is closed by `close` or by the end of a `with` block, and used from one
+    thread at a time.
     """
 
     # Videos
@@ -49,7 +50,7 @@ class Studio(Protocol):
         """Newest first, at most `limit` (1 to 100), those older than the id `after`."""
 
     @abstractmethod
-    def watch(self, video_id: str) -> Iterator[VideoJob]:
+    def watch(self, video_id: str) -> Generator[VideoJob, None, None]:
         """The job now, then whenever it changes; the last one has ended."""
 
     @abstractmethod
@@ -61,7 +62,7 @@ class Studio(Protocol):
         """Removes a video and its file."""
 
     @abstractmethod
-    def content(self, video_id: str) -> Iterator[bytes]:
+    def content(self, video_id: str) -> Generator[bytes, None, None]:
         """The finished file in pieces. Raises `Conflict` before it is finished."""
 
     def wait(self, video_id: str) -> VideoJob:
@@ -88,7 +89,7 @@ class Studio(Protocol):
     # Speech and portraits alone
 
     @abstractmethod
-    def speak(self, request: SpeakRequest) -> Iterator[bytes]:
+    def speak(self, request: SpeakRequest) -> Generator[bytes, None, None]:
         """An audio file, in pieces as it is spoken."""
 
     @abstractmethod
@@ -111,7 +112,7 @@ class Studio(Protocol):
     @abstractmethod
     def preview_voice(
         self, voice: str, text: str | None = None, language: str = "en", format: AudioFormat = "wav"
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         """A profile saying `text`, or a sentence of the server's: an audio file in pieces."""
 
     @abstractmethod
