@@ -123,7 +123,7 @@ def _cut_sentences(line: str, language: str) -> Iterator[str]:
         while place < len(line) and (line[place] in ends or line[place] in _WIDE_ENDS):
             place += 1
         mark = line[first:place]
-        while place < len(line) and line[place] in _CLOSERS:
+        while place < len(line) and (line[place] in _CLOSERS or line[place : place + 2] == " »"):  # French spaces it
             place += 1
         wide = any(character in _WIDE_ENDS for character in mark)
         if wide or (line[place : place + 1].isspace() and _ends_here(line, start, first, mark, place, language)):
