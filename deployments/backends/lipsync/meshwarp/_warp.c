@@ -288,7 +288,7 @@ INLINE void invert(const Mouth *m, const float *sum, const uint8_t *need, float 
             float x = (float)(gx * m->step), y = (float)(gy * m->step);
             v4 d = load4(sum + node * 4);
             if (need[node]) {
-                for (int k = 0; k < 6; k++) {
+                for (int k = 0; k < 12; k++) {
                     float u = clampf((x - d[0]) * inverse, 0.0f, (float)m->gw - 1.001f);
                     float v = clampf((y - d[1]) * inverse, 0.0f, (float)m->gh - 1.001f);
                     int iu = (int)u, iv = (int)v;
@@ -298,7 +298,7 @@ INLINE void invert(const Mouth *m, const float *sum, const uint8_t *need, float 
                     v4 top = a + (b - a) * fu, low = c + (e - c) * fu;
                     v4 next = top + (low - top) * fv, change = next - d;
                     d = next;
-                    if (change[0] * change[0] + change[1] * change[1] < 1e-5f) break;
+                    if (change[0] * change[0] + change[1] * change[1] < 1e-4f) break;
                 }
             }
             float *to = at + node * 4;
@@ -322,15 +322,21 @@ INLINE uint32_t interior(const Mouth *m, int x, int y) {
     float above = (lower[i] + (lower[i + 1] - lower[i]) * f) - my;
     float side = mx / m->light[3];
     side = clampf(side * side, 0.0f, 1.2f);
-    uint32_t out = (uint32_t)m->light[0] | (uint32_t)m->light[1] << 8 | (uint32_t)m->light[2] << 16;
+    /* near the corners the cheek's inside is close and catches some light */
+    float dark = m->light[0] + 26.0f * side;
+    uint32_t out = (uint32_t)clampf(dark, 0.0f, 255.0f) | (uint32_t)m->light[1] << 8 | (uint32_t)m->light[2] << 16;
     for (int k = 0; k < 3; k++) {
         const float *p = m->place + 4 * k;
         float u = clampf(p[0] * mx + p[1], -1.0f, 8192.0f), v = clampf(p[2] * my + p[3], -1.0f, 8192.0f);
         uint32_t texel = sample(m->inside[k], (int32_t)(u * 65536.0f), (int32_t)(v * 65536.0f));
         if (texel >> 24) out = blend(texel, out);
     }
-    float lit = clampf(below * 7.0f, 0.0f, 1.0f), low = clampf(above * 9.0f, 0.0f, 1.0f);
-    float light = (0.76f + 0.24f * lit * (2.0f - lit)) * (0.86f + 0.14f * low) * (1.0f - 0.45f * side * side);
+    float near = clampf(below * 12.0f, 0.0f, 1.0f), lit = clampf(below * 4.0f, 0.0f, 1.0f), low = clampf(above * 9.0f, 0.0f, 1.0f);
+    float light = (0.60f + 0.26f * near + 0.14f * lit) * (0.86f + 0.14f * low) * (1.0f - 0.45f * side * side);
+    /* what light there is in a mouth comes through red flesh */
+    int u = (int)((out >> 8) & 255) - (int)((1.0f - light) * 6.0f);
+    int v = (int)((out >> 16) & 255) + (int)((1.0f - light) * 12.0f);
+    out = (out & 0xff0000ffu) | (uint32_t)clampi(u, 0, 255) << 8 | (uint32_t)clampi(v, 0, 255) << 16;
     return shaded(out, (int)((light - 1.0f) * 256.0f));
 }
 

@@ -51,11 +51,17 @@ def fields(frame: MouthFrame, landmarks: Array, x: Array, y: Array) -> Array:
     opening = opening_profile(x)
     side = np.where(x < 0, frame.left, frame.right).astype(np.float32) / frame.unit
 
+    jaw_x = np.abs(frame.to_mouth(landmarks[[172, 397], :2].astype(np.float32))[0])
+    reach = np.where(x < 0, jaw_x[0], jaw_x[1]).clip(1.5, 4.0).astype(np.float32)
     fade_up = 1 - step(0.0, philtrum * 0.95, up)
     fade_down = 1 - step(0.0, depth * 0.85, down)
-    beside = 1 - step(1.0, 2.1, far)
+    beside = 1 - step(1.0, np.minimum(2.1, reach), far)
     corner = _bump(far - 1.0, 0.42) * _bump(y, 0.75)
-    around = (1 - step(1.0, 2.0, far)) * (1 - step(0.0, philtrum * 1.15, up)) * (1 - step(0.0, depth * 0.9, down))
+    around = (
+        (1 - step(1.0, np.minimum(2.0, 0.95 * reach), far))
+        * (1 - step(0.0, philtrum * 1.15, up))
+        * (1 - step(0.0, depth * 0.9, down))
+    )
 
     out = np.zeros((2, len(BASES), *x.shape, 3), np.float32)
 
@@ -81,8 +87,6 @@ def fields(frame: MouthFrame, landmarks: Array, x: Array, y: Array) -> Array:
     add("rest", 1, 0, fuller * grow_down)
 
     # jaw: the chin is rigid, the cheeks stretch, the skin under the chin folds.
-    jaw_x = np.abs(frame.to_mouth(landmarks[[172, 397], :2].astype(np.float32))[0])
-    reach = np.where(x < 0, jaw_x[0], jaw_x[1]).clip(1.3, 4.0).astype(np.float32)
     wide = 1 - step(0.45 * reach, 1.08 * reach, far)
     sink = step(0.0, 0.8 * depth, down)
     below = np.maximum(y - frame.chin, 0)
@@ -112,12 +116,12 @@ def fields(frame: MouthFrame, landmarks: Array, x: Array, y: Array) -> Array:
     add("pucker", None, 0, 0, -0.16 * _bump(far - 1.12, 0.2) * _bump(y, 0.3))
 
     # seal: a rounded opening is closed from the sides.
-    sides = 0.5 * opening * step(0.15, 0.9, far)
+    sides = 0.5 * opening * step(0.38, 0.95, far)
     add("seal", 0, 0, sides * fade_up)
     add("seal", 1, 0, -sides * fade_down)
 
     # tuck: the lower lip goes in under the upper teeth, which show.
-    add("tuck", 0, 0, -0.11 * opening * (1 - step(0.5 * lip_up, philtrum * 0.97, up)))
+    add("tuck", 0, 0, -0.085 * opening * (1 - step(0.5 * lip_up, philtrum * 0.97, up)))
     shrink = np.minimum(down / lip_down, 1.0) * (1 - step(lip_down, depth * 0.9, down))
     add("tuck", 1, 0, (-0.01 * opening * fade_down - 0.17 * shrink * opening), -0.20 * _bump(red_down, 0.3) * opening)
 
@@ -137,9 +141,13 @@ def coefficients(frame: MouthFrame, track: MouthTrack) -> Array:
     upper = OPENING[1] * values["upper"] * free
     lower = (OPENING[0] * values["jaw"] + OPENING[2] * values["lower"]) * free - jaw
     wide, pucker = np.maximum(values["wide"], 0), values["pucker"]
+    gap = jaw + upper + lower
+    # Lips that part first have to leave their overlap; a rounded gap looks larger than a wide one of its height.
+    lower = lower + 1.3 * OVERLAP * (1 - np.exp(-gap / 0.05)) - 0.13 * pucker * gap
+    upper = upper + 0.9 * OVERLAP * (1 - np.exp(-gap / 0.05))
     # Two ways to bring the corners together, which no mouth adds up.
     narrow = 1 - (1 - 0.5 * np.maximum(-values["wide"], 0)) * (1 - 0.72 * pucker)
     rest = np.float32(frame.rest)
-    seal = 0.9 * pucker * (jaw + upper + lower) * rest
-    rows = [np.ones_like(jaw), jaw * rest, upper * rest, lower * rest, wide, narrow, pucker, seal, tuck, press]
+    seal = 0.9 * pucker * gap * rest
+    rows = [np.ones_like(jaw), jaw * rest, upper * rest, lower * rest, wide, narrow, pucker, seal, tuck, press**2]
     return np.ascontiguousarray(np.stack(rows, axis=1).astype(np.float32))

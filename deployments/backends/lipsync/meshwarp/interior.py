@@ -102,22 +102,29 @@ def _photo_teeth(
         return None
     white = seen[..., 0] > 0.62 * bright
     last = np.where(white.any(axis=0), 32 - np.argmax(white[::-1], axis=0), 0) / 32
+    shown = open_ & (white.mean(axis=0) > 0.3)
+    if shown.sum() < 12:
+        return None
+    # Beyond the teeth that the picture shows the row goes on into the dark of the cheek.
+    reach = columns[shown].min() + 0.04, columns[shown].max() - 0.04
     kernel = np.hanning(17) / np.hanning(17).sum()
-    edge = np.where(open_, upper + (lower - upper) * last, upper - 0.05)
+    edge = np.interp(columns, columns[shown], (upper + (lower - upper) * last)[shown])
     edge = np.convolve(np.pad(edge, 8, mode="edge"), kernel, mode="valid").astype(np.float32)
-    reach = np.abs(columns[open_]).max()
 
     side = np.where(x < 0, frame.left, frame.right).astype(np.float32) / frame.unit
-    own = np.clip(x / side, -0.97, 0.97)
-    edge_here = np.interp(own, columns, edge).astype(np.float32)
-    top_here = np.interp(own, columns, upper).astype(np.float32)
-    place = frame.to_pixels(own, np.clip(y, top_here, np.maximum(edge_here - 0.02, top_here)))
-    out = cv2.remap(yuv, place[..., 0], place[..., 1], cv2.INTER_CUBIC).astype(np.float32)
-    above = np.maximum(top_here - y, 0)
-    out[..., 0] = 16 + (out[..., 0] - 16) * (1 - 0.25 * step(0.0, 0.4, above))
-    alpha = np.clip((edge_here - y) / (2.0 * blur) + 0.5, 0, 1) * (
-        1 - step(reach - 0.14, reach + 0.02, np.abs(x / side))
+    own = np.clip(x / side, *reach)
+    beyond = np.abs(x / side - own)
+    edge_here = np.interp(own, columns, edge).astype(np.float32) - 0.45 * beyond
+    top_here = np.minimum(np.interp(own, columns, upper), edge_here - 0.03).astype(np.float32)
+    place = frame.to_pixels(
+        own, np.clip(y + 0.45 * beyond, top_here, np.maximum(edge_here + 0.45 * beyond - 0.02, top_here))
     )
+    out = cv2.remap(yuv, place[..., 0], place[..., 1], cv2.INTER_CUBIC).astype(np.float32)
+    out[..., 1:] += np.array([-2.0, 2.5], np.float32)
+    above = np.maximum(top_here - y, 0)
+    fall = (1 - 0.25 * step(0.0, 0.4, above)) * (1 - 0.72 * step(0.0, 0.26, beyond))
+    out[..., 0] = 16 + (out[..., 0] - 16) * fall
+    alpha = np.clip((edge_here - y) / (2.0 * blur) + 0.5, 0, 1) * (1 - step(0.92, 1.06, np.abs(x / side)))
     return out, alpha.astype(np.float32)
 
 

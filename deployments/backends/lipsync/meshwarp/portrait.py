@@ -57,7 +57,7 @@ def cut(picture: Picture, face: Face, size: int) -> Portrait:
         )
     square = np.ascontiguousarray(picture[y : y + side, x : x + side])
     if side != size:
-        how = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
+        how = cv2.INTER_AREA if side > size else cv2.INTER_LANCZOS4
         square = cv2.resize(square, (size, size), interpolation=how)
     scale = size / side
     landmarks = face.landmarks.astype(np.float32) * np.float32(scale)
