@@ -16,6 +16,7 @@ from deployments.backends import registry
 from deployments.coordinator import Coordinator
 from deployments.model import Model
 from deployments.placement import gpus
+from deployments.placement.reservation import share
 from pipeline import cascade
 from pipeline.contracts import Capability
 from pipeline.settings import Settings
@@ -43,6 +44,7 @@ def build(args: dict[str, Any]) -> Application:
     `args` are the settings as the YAML gives them, or already resolved. Raises `SettingsError` naming the key.
     """
     settings = resolve(args)
+    registry.enabled(settings)
     from deployments.ingress.ingress import Ingress
 
     coordinator = assemble(settings, runtime="cluster", videos=settings.storage.folder.expanduser() / "videos")
@@ -80,10 +82,9 @@ def assemble(settings: Settings, *, runtime: str, videos: Path) -> Application:
 def _model(capability: Capability, name: str, settings: Settings, at_once: bool) -> Application:
     backend = registry.find(capability, name)
     options = settings.options.get(name, {})
-    registry.check(backend, options)
     deployment = serve.deployment(Model).options(
         name=f"{capability}-{name}",
-        ray_actor_options={"num_cpus": CPUS},
+        ray_actor_options={"num_cpus": CPUS, "num_gpus": reserved(backend, settings)},
         max_ongoing_requests=16,
         max_queued_requests=settings.limits.queued_videos,
         graceful_shutdown_wait_loop_s=0.1,
@@ -95,3 +96,11 @@ def _model(capability: Capability, name: str, settings: Settings, at_once: bool)
     else:
         deployment = deployment.options(num_replicas=None, autoscaling_config=PROMPT)
     return deployment.bind(capability, name, options, at_once=at_once)
+
+
+def reserved(backend: registry.Backend, settings: Settings) -> float:
+    """Share of a card that one replica reserves; 0 for a model without need of one, and on a machine without any."""
+    budget = settings.gpu.budget_gigabytes
+    if backend.vram_gigabytes <= 0 or budget is None:
+        return 0.0
+    return share(backend.deployment, backend.vram_gigabytes, budget, settings.gpu.margin_megabytes)

@@ -33,7 +33,7 @@ class Operations:
         try:
             return await self._handle.options(method_name=method).remote(*arguments)
         except Exception as error:
-            raise translated(error, "coordinator") from None
+            raise translated(error, "coordinator") from error
 
     async def _stream(self, method: str, *arguments: Any) -> AsyncIterator[Any]:
         response = self._handle.options(method_name=method, stream=True).remote(*arguments)
@@ -41,7 +41,7 @@ class Operations:
             async for item in response:
                 yield item
         except Exception as error:
-            raise translated(error, "coordinator") from None
+            raise translated(error, "coordinator") from error
         finally:
             response.cancel()
 

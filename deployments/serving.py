@@ -19,6 +19,7 @@ from deployments.backends import registry
 from deployments.placement import gpus
 from pipeline import cascade, settings_file
 from pipeline.errors import SettingsError, Unavailable
+from pipeline.layers import Layer
 from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class Serving:
                 f"{config}: overrides under `deployments` need `serve deploy {config}` on a running Ray cluster.",
                 field="applications[0].deployments",
             )
-        self.settings: Settings = cascade.resolve(layer, os.environ, overrides, gpus.vram_gigabytes())
+        self.settings = _settled(layer, document.get("http_options") or {}, overrides or {})
         registry.enabled(self.settings)
         self._route = application.get("route_prefix", "/")
         self._dashboard = dashboard
@@ -100,7 +101,9 @@ class Serving:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
-            serve.start(http_options={"host": server.host, "port": server.port})
+            serve.start(
+                http_options={"host": server.host, "port": server.port, "request_timeout_s": server.request_seconds}
+            )
             serve.run(build(self.settings.args()), name=NAME, route_prefix=self._route)
         except BaseException as error:
             ray.shutdown()
@@ -158,6 +161,16 @@ def serve_forever(
         serving.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _settled(layer: Layer | Mapping[str, Any], http: Mapping[str, Any], overrides: Mapping[str, Any]) -> Settings:
+    """The cascade; Serve's own `http_options` say host and port where nothing else does."""
+    vram = gpus.vram_gigabytes()
+    origins = cascade.explain(layer, os.environ, overrides, vram)
+    for key in ("host", "port"):
+        if key in http and origins[f"server.{key}"].origin == "default":
+            overrides = {f"server.{key}": http[key], **overrides}
+    return cascade.resolve(layer, os.environ, overrides, vram)
 
 
 def _document(config: Path) -> dict[str, Any]:

@@ -106,7 +106,7 @@ class Storage(Section):
 class Limits(Section):
     text_characters: Annotated[int, _whole(1, 1_000_000)] = 50_000
     """Longest text in one request."""
-    clip_seconds_min: Annotated[float, Field(strict=True, ge=0.5, le=60)] = 3.0
+    clip_seconds_min: Annotated[float, Field(strict=True, ge=3, le=60)] = 3.0
     """Shortest reference clip of a voice."""
     clip_seconds_max: Seconds = 300.0
     """Longest reference clip of a voice."""

@@ -111,7 +111,8 @@ class Gpu(Contract):
 
     index: int
     name: str
-    total_gigabytes: float
+    total_gigabytes: float | None
+    """None where the driver does not say."""
     used_gigabytes: float | None
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 from pipeline.contracts import Speech, SpeechRequest, VoiceTint
-from pipeline.errors import InvalidRequest, NotFound, UnknownName
+from pipeline.errors import InvalidAudio, InvalidRequest, NotFound, UnknownName, renamed
 from pipeline.media.audio import decode_audio
 from pipeline.models import Models
 from pipeline.recent import Recent
@@ -65,7 +65,16 @@ class Speaker:
         found = self._tints.get(key)
         if found is None:
             samples, rate = decode_audio(clip, field="voice_clip", max_seconds=self._limits.clip_seconds_max)
-            found = await self._models.tint(backend, samples, rate)
+            shortest = self._limits.clip_seconds_min
+            if len(samples) < shortest * rate:
+                raise InvalidAudio(
+                    f"The clip is {len(samples) / rate:.1f} s long.",
+                    code="too_short",
+                    field="voice_clip",
+                    accepted=f"at least {shortest:g} s",
+                )
+            with renamed(clip="voice_clip"):
+                found = await self._models.tint(backend, samples, rate)
             self._tints.put(key, found)
         return found
 

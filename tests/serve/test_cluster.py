@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -135,7 +136,8 @@ HANDLE = """
 
 def test_another_python_process_uses_the_handle(running: Server) -> None:
     program = [sys.executable, "-c", textwrap.dedent(HANDLE), running.urls()["ray"]]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=180)
+    environment = os.environ | {"RAY_AUTH_MODE": "token"}
+    done = subprocess.run(program, capture_output=True, text=True, timeout=180, env=environment)
     assert "handle works" in done.stdout, done.stderr[-3000:]
 
 

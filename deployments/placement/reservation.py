@@ -1,0 +1,24 @@
+"""How much of a card a model reserves: the number that Ray places its replicas by."""
+
+from __future__ import annotations
+
+import math
+
+from pipeline.errors import SettingsError
+
+
+def share(name: str, need_gigabytes: float, budget_gigabytes: float, margin_megabytes: int) -> float:
+    """`num_gpus` of one replica: its need over what a card's budget leaves after the safety margin.
+
+    Rounded up to ten-thousandths, Ray's own precision, so that the shares on a card never add up to more than it
+    has. Raises `SettingsError` for a model that is larger than any card's budget, naming what would fit it.
+    """
+    room = budget_gigabytes - margin_megabytes / 1024
+    if need_gigabytes > room:
+        raise SettingsError(
+            f"{name} needs {need_gigabytes:g} GB of a card and {room:g} GB are to be had on one.",
+            code="model_too_large",
+            field="gpu.budget_gigabytes",
+            accepted=f"a budget of {need_gigabytes + margin_megabytes / 1024:g} GB or more, or another backend",
+        )
+    return math.ceil(need_gigabytes / room * 10_000) / 10_000
