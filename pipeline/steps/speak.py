@@ -35,7 +35,7 @@ class Speaker:
 
     async def resolve(self, *, backend: str | None, voice: str | None, clip: bytes | None, language: str) -> Spoken:
         """Raises `UnknownName` for a backend, voice or language that is not here, `InvalidAudio` for a bad clip,
-        `InvalidRequest` for a voice and a clip at once."""
+        `InvalidRequest` for a voice and a clip at once, and with code voice_language for a voice of another one."""
         name = self._models.choose("voice", backend)
         builtin = await self._builtin(name)
         if not _speaks(language, (tag for tags in builtin.values() for tag in tags)):
@@ -52,12 +52,18 @@ class Speaker:
         try:
             return Spoken(name, None, self._shelf.tint(self._shelf.get(voice).id))
         except NotFound as error:
-            if voice in builtin:
-                return Spoken(name, voice, None)
-            if voice.partition("+")[0] in builtin:  # a variant of a built-in voice: the backend knows which exist
-                return Spoken(name, voice, None)
-            profiles = [profile.name for profile in self._shelf.list()]
-            raise UnknownName.of("voice", voice, [*profiles, *builtin], field="voice") from error
+            base, plus, timbre = voice.partition("+")  # en-us+f3: one voice's language with the timbre of another
+            if base not in builtin or (plus and timbre not in builtin):
+                profiles = [profile.name for profile in self._shelf.list()]
+                raise UnknownName.of("voice", voice, [*profiles, *builtin], field="voice") from error
+            if not _speaks(language, builtin[base]):
+                raise InvalidRequest(
+                    f"The voice {voice!r} does not speak {language!r}.",
+                    code="voice_language",
+                    field="language",
+                    accepted=", ".join(builtin[base]),
+                ) from error
+            return Spoken(name, voice, None)
 
     async def measure(self, backend: str, clip: bytes) -> VoiceTint:
         """The tint of a reference clip. Raises `InvalidAudio` with the reason where it can't be used."""
