@@ -32,7 +32,7 @@ class Lips:
         return int(np.isnan(self.gap).sum())
 
 
-def frames(path: Path) -> list[NDArray[np.uint8]]:
+def frames(path: Path) -> list[NDArray[Any]]:
     """The decoded video as RGB pictures."""
     import av
 
@@ -45,9 +45,9 @@ def measure(path: Path) -> Lips:
     gaps, widths = [], []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import mediapipe
+        from mediapipe.python.solutions import face_mesh
 
-        mesh: Any = mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True)
+        mesh: Any = face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True)
         with mesh:
             for picture in frames(path):
                 found = mesh.process(picture).multi_face_landmarks

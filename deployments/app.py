@@ -23,7 +23,7 @@ from pipeline.settings import Settings
 
 NAME: Final = "mouthpiece"
 
-PROMPT: Final = {
+ON_DEMAND: Final = {
     "min_replicas": 0,
     "max_replicas": 1,
     "upscale_delay_s": 0,
@@ -48,11 +48,8 @@ def build(args: dict[str, Any]) -> Application:
     from deployments.ingress.ingress import Ingress
 
     coordinator = assemble(settings, runtime="cluster", videos=settings.storage.folder.expanduser() / "videos")
-    return (
-        serve.deployment(Ingress)
-        .options(name="ingress", ray_actor_options={"num_cpus": CPUS}, max_ongoing_requests=200)
-        .bind(coordinator, settings)
-    )
+    deployment = serve.deployment(name="ingress", ray_actor_options={"num_cpus": CPUS}, max_ongoing_requests=200)
+    return deployment(Ingress).bind(coordinator, settings)
 
 
 def resolve(args: dict[str, Any]) -> Settings:
@@ -66,36 +63,31 @@ def assemble(settings: Settings, *, runtime: str, videos: Path) -> Application:
     for capability in get_args(Capability):
         names = settings.backends(capability)
         handles[capability] = {name: _model(capability, name, settings, runtime == "cluster") for name in names}
-    return (
-        serve.deployment(Coordinator)
-        .options(
-            name="coordinator",
-            num_replicas=1,
-            ray_actor_options={"num_cpus": CPUS},
-            max_ongoing_requests=1000,
-            health_check_period_s=10,
-        )
-        .bind(settings, videos, handles, runtime)
+    deployment = serve.deployment(
+        name="coordinator",
+        num_replicas=1,
+        ray_actor_options={"num_cpus": CPUS},
+        max_ongoing_requests=1000,
+        health_check_period_s=10,
     )
+    return deployment(Coordinator).bind(settings, videos, handles, runtime)
 
 
 def _model(capability: Capability, name: str, settings: Settings, at_once: bool) -> Application:
     backend = registry.find(capability, name)
     options = settings.options.get(name, {})
-    deployment = serve.deployment(Model).options(
+    # The default backends of the main job stand ready; the others are started by the first request for them.
+    standing = settings.backends(capability)[0] == name and capability != "avatar"
+    deployment = serve.deployment(
         name=f"{capability}-{name}",
         ray_actor_options={"num_cpus": CPUS, "num_gpus": reserved(backend, settings)},
         max_ongoing_requests=16,
         max_queued_requests=settings.limits.queued_videos,
         graceful_shutdown_wait_loop_s=0.1,
+        num_replicas=1 if standing else None,
+        autoscaling_config=None if standing else ON_DEMAND,
     )
-    # The default backends of the main job stand ready; the others are started by the first request for them.
-    first = settings.backends(capability)[0] == name
-    if first and capability != "avatar":
-        deployment = deployment.options(num_replicas=1)
-    else:
-        deployment = deployment.options(num_replicas=None, autoscaling_config=PROMPT)
-    return deployment.bind(capability, name, options, at_once=at_once)
+    return deployment(Model).bind(capability, name, options, at_once=at_once)
 
 
 def reserved(backend: registry.Backend, settings: Settings) -> float:

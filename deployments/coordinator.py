@@ -101,7 +101,7 @@ class Coordinator:
         return self._jobs().get(job_id)
 
     async def videos(self, limit: int = 20, after: str | None = None) -> list[VideoJob]:
-        return self._jobs().list(limit, after)
+        return self._jobs().page(limit, after)
 
     async def wait_video(self, job_id: str, seconds: float) -> VideoJob:
         return await self._jobs().wait(job_id, seconds)

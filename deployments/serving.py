@@ -91,7 +91,7 @@ class Serving:
 
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         try:
-            context = ray.init(
+            context: Any = ray.init(
                 address="local",
                 num_cpus=max(WORKERS, os.cpu_count() or 1),
                 include_dashboard=self._dashboard,

@@ -67,7 +67,7 @@ class VideoJobs:
         except KeyError:
             raise NotFound(f"There is no video {job_id!r}.", field="id") from None
 
-    def list(self, limit: int, after: str | None) -> list[VideoJob]:
+    def page(self, limit: int, after: str | None) -> list[VideoJob]:
         """Newest first, at most `limit`, those older than the id `after`."""
         ids = sorted((i for i in self._jobs if after is None or i < after), reverse=True)
         return [self._jobs[i] for i in ids[:limit]]

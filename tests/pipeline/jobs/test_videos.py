@@ -158,7 +158,7 @@ def test_what_was_accepted_is_rendered_after_a_restart(tmp_path: Path) -> None:
     run(tmp_path, after, render)
 
     async def later(jobs: VideoJobs) -> None:
-        assert [job.status for job in jobs.list(10, None)] == ["completed", "completed"]
+        assert [job.status for job in jobs.page(10, None)] == ["completed", "completed"]
         assert len(seen) == 2, "what is finished is not rendered again"
 
     run(tmp_path, later, render)
@@ -175,7 +175,7 @@ def test_a_damaged_folder_hides_no_other_job(tmp_path: Path) -> None:
     (tmp_path / made[0].id / "job.json").write_text("{")
 
     async def after(jobs: VideoJobs) -> None:
-        assert [job.id for job in jobs.list(10, None)] == [made[1].id]
+        assert [job.id for job in jobs.page(10, None)] == [made[1].id]
 
     run(tmp_path, after)
     assert (tmp_path / made[0].id / "request.json").exists(), "nothing of the damaged one is deleted"
@@ -184,8 +184,8 @@ def test_a_damaged_folder_hides_no_other_job(tmp_path: Path) -> None:
 def test_lists_are_paged_newest_first(tmp_path: Path) -> None:
     async def test(jobs: VideoJobs) -> None:
         ids = [(await jobs.submit(ask(str(i)))).id for i in range(5)]
-        first = [job.id for job in jobs.list(2, None)]
-        second = [job.id for job in jobs.list(2, first[-1])]
+        first = [job.id for job in jobs.page(2, None)]
+        second = [job.id for job in jobs.page(2, first[-1])]
         assert first + second == ids[:0:-1]
 
     run(tmp_path, test, endless, queued=10)
