@@ -14,9 +14,13 @@ from ray.serve.schema import LoggingConfig
 from deployments import app
 from deployments.operations import Operations
 from pipeline.settings import Settings
+from pipeline.streams import settle
 
 QUIET: Final = ("ray", "ray.serve", "absl", "matplotlib")
 """Loggers of libraries that speak to whoever runs a cluster, not to whoever renders a video."""
+
+SETTLE_SECONDS: Final = 10.0
+"""A model that is stopped looks up after each run of frames; slow ones need not be waited for."""
 
 
 class LocalApplication:
@@ -44,4 +48,6 @@ class LocalApplication:
         self.operations = Operations(handle)
 
     def close(self) -> None:
+        """Waits until what was stopped has stopped, and removes the videos."""
+        settle(SETTLE_SECONDS)
         shutil.rmtree(self._folder, ignore_errors=True)

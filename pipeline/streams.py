@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final, TypeVar
 
@@ -14,6 +16,8 @@ READ_AHEAD: Final = 4
 """Items made but not yet taken before the maker pauses: back pressure with a little slack."""
 
 _END: Final = object()
+
+_makers: Final[weakref.WeakSet[threading.Thread]] = weakref.WeakSet()
 
 
 async def from_thread(start: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
@@ -55,6 +59,7 @@ async def from_thread(start: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
 
     # A thread of its own: the loop's shared pool is small, and a stream may live for minutes.
     thread = threading.Thread(target=produce, name="from_thread", daemon=True)
+    _makers.add(thread)
     thread.start()
     try:
         while True:
@@ -72,6 +77,17 @@ async def from_thread(start: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
             yield item
     finally:
         stopped.set()
+
+
+def settle(seconds: float) -> bool:
+    """Waits for the threads of abandoned iterators, so that what they hold is cleaned up before the process ends.
+
+    Returns whether all of them ended in time. Blocks: not for an event loop.
+    """
+    end = time.monotonic() + seconds
+    for thread in list(_makers):
+        thread.join(max(0.0, end - time.monotonic()))
+    return not any(thread.is_alive() for thread in _makers)
 
 
 class _Raised:

@@ -159,6 +159,7 @@ class Local(Studio):
         return self._call(self._operations.status())
 
     def close(self) -> None:
+        self._call(_drain())
         self._application.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -195,6 +196,14 @@ class Local(Studio):
                 yield item[0]
         finally:
             self._call(close())
+
+
+async def _drain() -> None:
+    """Ends every other task of the loop."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @dataclass(frozen=True, slots=True)

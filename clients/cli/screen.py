@@ -35,37 +35,30 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
-def out() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-
-
 def err() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
-def line(*parts: str) -> None:
-    """Text for people on stdout, as it is: no markup is read in it."""
-    out().print(*parts, markup=False)
+def line(text: str) -> None:
+    """Text for people on stdout, as it is."""
+    print(text)  # noqa: T201
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Rows under headings; tab-separated lines where stdout is no terminal."""
-    rows = list(rows)
-    console = out()
-    if not console.is_terminal:
+    if not sys.stdout.isatty():
         for row in (columns, *rows):
-            console.print("\t".join(row), markup=False)
+            line("\t".join(row))
         return
+    from rich.console import Console
     from rich.text import Text
 
     drawn = _table(columns)
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
-    console.print(drawn)
+    Console(highlight=False).print(drawn)
 
 
 def _table(columns: Sequence[str]) -> Table:

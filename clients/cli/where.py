@@ -43,10 +43,11 @@ def studio(
 
 
 def log(*, as_json: bool, verbose: bool) -> None:
-    """Lets our own warnings through to stderr, and everything with `verbose`. Nothing with `as_json` alone."""
+    """Lets our own warnings through to stderr, and every log with `verbose`. Nothing with `as_json` alone."""
+    ours = logging.getLogger("mouthpiece")
+    for handler in [*ours.handlers]:
+        ours.removeHandler(handler)
     if verbose:
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    elif as_json:
-        logging.getLogger("mouthpiece").addHandler(logging.NullHandler())
-    elif not logging.getLogger("mouthpiece").handlers:
-        logging.getLogger("mouthpiece").addHandler(_Notes(logging.WARNING))
+    else:
+        ours.addHandler(logging.NullHandler() if as_json else _Notes(logging.WARNING))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -31,6 +30,15 @@ COMMANDS = [
 ]
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        return picture.size
+
+
 @pytest.fixture
 def folder(tmp_path: Path, photo: bytes, clip: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A working directory with a photo, a clip, a script and things that are none of these."""
@@ -40,11 +48,11 @@ def folder(tmp_path: Path, photo: bytes, clip: bytes, monkeypatch: pytest.Monkey
     (tmp_path / "latin.txt").write_bytes("Grüße".encode("latin-1"))
     (tmp_path / "sub").mkdir()
     monkeypatch.chdir(tmp_path)
-    before = sorted(os.listdir(tmp_path))
+    before = names(tmp_path)
     yield tmp_path
-    left = [name for name in os.listdir(tmp_path) if name.startswith(".")]
+    left = [name for name in names(tmp_path) if name.startswith(".")]
     assert left == [], "half a file was left"
-    assert set(before) <= set(os.listdir(tmp_path))
+    assert set(before) <= set(names(tmp_path))
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -116,12 +124,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "code", "field"), REFUSED, ids=lambda value: None)
+@pytest.mark.parametrize(("arguments", "code", "field"), REFUSED)
 def test_what_is_refused_before_any_work(
     mouthpiece: Command, folder: Path, arguments: tuple[str, ...], code: str, field: str | None
 ) -> None:
     (folder / "dir.mp4").mkdir()
-    before = sorted(os.listdir(folder))
+    before = names(folder)
     ran = mouthpiece(*arguments, "--json")
     assert (ran.code, ran.out) == (2, "")
     assert (ran.error["code"], ran.error.get("field")) == (code, field)
@@ -129,7 +137,7 @@ def test_what_is_refused_before_any_work(
     assert (people.code, people.out) == (2, "")
     assert people.err.startswith("Error: ")
     assert "Traceback" not in people.err
-    assert sorted(os.listdir(folder)) == before
+    assert names(folder) == before
 
 
 def test_nobody_at_the_address(mouthpiece: Command, folder: Path) -> None:
@@ -222,7 +230,7 @@ def test_what_a_person_sees(mouthpiece: Command, folder: Path, url: str, monkeyp
     assert ran.out.startswith("out.gif: ")
     assert "lipsync meshwarp" in ran.out
     assert "total " in ran.out
-    assert Image.open(folder / "out.gif").size == (128, 128)
+    assert picture_size(folder / "out.gif") == (128, 128)
     status = mouthpiece("status", "--verbose")
     assert "voice-espeak\tHEALTHY\t1 running" in status.out
     assert "video.size\t512" in status.out
@@ -261,7 +269,7 @@ def test_avatars_of_a_server(mouthpiece: Command, folder: Path, url: str) -> Non
         assert mouthpiece("avatar", "show", "Me", *at).json == kept
         assert kept in mouthpiece("avatar", "list", *at).json["data"]
         assert mouthpiece("avatar", "show", "Me", "-o", "me2.png", "--server", url).code == 0
-        assert Image.open(folder / "me2.png").size == (kept["width"], kept["height"])
+        assert picture_size(folder / "me2.png") == (kept["width"], kept["height"])
         assert mouthpiece("avatar", "rename", "Me", "You", *at).json["name"] == "You"
     finally:
         assert mouthpiece("avatar", "delete", kept["id"], "--server", url).out == f"{kept['id']} is deleted.\n"
@@ -274,7 +282,7 @@ def test_by_itself(mouthpiece: Command, folder: Path, settings: Settings) -> Non
     here = ("--set", f"storage.folder={settings.storage.folder}", "--json")
     drawn = mouthpiece("portrait", "--prompt", "woman", "--size", "256", "--seed", "3", "-o", "eve.png", *here)
     assert (drawn.code, drawn.err) == (0, "")
-    assert Image.open(folder / "eve.png").size == (256, 256)
+    assert picture_size(folder / "eve.png") == (256, 256)
     spoken = mouthpiece("speak", "--script", "script.txt", "-o", "hello.mp3", *here)
     assert (spoken.code, spoken.err) == (0, "")
     assert soundfile.info(folder / "hello.mp3").duration > 0.5
