@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Final
 
 import numpy as np
@@ -41,22 +41,22 @@ class Meshwarp:
     def animate(self, request: AnimationRequest) -> Iterator[Frames]:
         """Raises `InvalidRequest` before the first chunk where size, face or options can't be drawn."""
         _check(request)
-        film = Film(request, mouth_track(request.speech, request.fps, request.frame_count))
-        yield from self._chunks(film)
+        scene = Scene(request, mouth_track(request.speech, request.fps, request.frame_count))
+        yield from self._chunks(scene)
 
-    def _chunks(self, film: Film) -> Iterator[Frames]:
-        count = film.request.frame_count
-        length = max(1, round(film.request.fps / 2))
+    def _chunks(self, scene: Scene) -> Iterator[Frames]:
+        count = scene.request.frame_count
+        length = max(1, round(scene.request.fps / 2))
         starts = iter(range(0, count, length))
         if self._threads == 1 or count <= length:
             for first in starts:
-                yield film.draw(first, min(length, count - first))
+                yield scene.draw(first, min(length, count - first))
             return
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="meshwarp")
         waiting: deque[Future[Frames]] = deque()
         try:
             for first in starts:
-                waiting.append(pool.submit(film.draw, first, min(length, count - first)))
+                waiting.append(pool.submit(scene.draw, first, min(length, count - first)))
                 if len(waiting) > self._threads:
                     yield waiting.popleft().result()
             while waiting:
@@ -65,7 +65,7 @@ class Meshwarp:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-class Film:
+class Scene:
     """One request, made ready: any run of its frames can be drawn, in any order and from any thread."""
 
     def __init__(self, request: AnimationRequest, track: MouthTrack) -> None:
@@ -83,7 +83,10 @@ class Film:
     def draw(self, first: int, count: int) -> Frames:
         """Frames `first` to `first + count`."""
         request, size = self.request, self.request.size
-        canvas = self._still.copy() if self._canvases.empty() else self._canvases.get()
+        try:
+            canvas = self._canvases.get_nowait()
+        except Empty:
+            canvas = self._still.copy()
         poses = self._mouth.poses(MouthTrack(self.track.values[first : first + count], request.fps))
         turns = head_poses(request, self._loudness, first, count) if self._head else None
         planes = np.empty((count, size // 2 * 3, size), np.uint8)

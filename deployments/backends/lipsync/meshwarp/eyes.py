@@ -165,7 +165,8 @@ class Eye:
         shift = gaze * 0.05 * self.width * step(-0.04, 0.16, depth) * across
         local = self._at - np.array([self.x, self.y]) - shift[..., None] * self._right
         local = local.astype(np.float32)
-        return cv2.remap(source, local[..., 0], local[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        moved = cv2.remap(source, local[..., 0], local[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(moved, np.float32)
 
 
 @dataclass(frozen=True, slots=True)

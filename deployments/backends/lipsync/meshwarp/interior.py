@@ -39,14 +39,14 @@ class Interior:
     cavity: tuple[float, float, float]
 
 
-def pack(yuv: Array, alpha: Array) -> NDArray[np.uint32]:
+def pack(yuv: Array | NDArray[np.uint8], alpha: Array) -> NDArray[np.uint32]:
     """(h, w, 3) and (h, w) in 0..255 to texels: Y in the lowest byte, alpha in the highest."""
     planes = np.dstack([yuv, alpha]).clip(0, 255) + 0.5
     bytes_ = planes.astype(np.uint8).astype(np.uint32)
     return bytes_[..., 0] | bytes_[..., 1] << 8 | bytes_[..., 2] << 16 | bytes_[..., 3] << 24
 
 
-def _arch(x: Array, edges: tuple[float, ...]) -> tuple[Array, Array]:
+def _arch(x: Array, edges: tuple[float, ...]) -> tuple[Array, NDArray[np.int64]]:
     """Position across its tooth (-1..1) and the tooth's number, for a half arch mirrored at 0."""
     limits = np.array(edges, np.float32)
     tooth = np.clip(np.searchsorted(limits, np.abs(x), side="right") - 1, 0, len(edges) - 2)

@@ -82,7 +82,9 @@ class Mouth:
         # Every scale-th texel is a pixel of the picture, so what doesn't move isn't resampled at all.
         to_picture = np.array([[1 / scale, 0, left], [0, 1 / scale, top]])
         flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-        base = cv2.warpAffine(yuv, to_picture, (columns, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        base = np.asarray(
+            cv2.warpAffine(yuv, to_picture, (columns, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
+        )
         px, py = np.meshgrid(np.arange(columns, dtype=np.float32) / scale, np.arange(rows, dtype=np.float32) / scale)
         points = np.stack([px + left, py + top], axis=-1)
         x, y = frame.to_mouth(points)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,9 +21,9 @@ INNER_LOWER: Final = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 OUTER_UPPER: Final = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
 OUTER_LOWER: Final = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
 OVAL: Final = (
-    (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377)
-    + (152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
-)  # fmt: skip
+    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
+    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
+)
 """MediaPipe face mesh indices, each row from the picture's left to its right; OVAL goes around the face."""
 
 GRID: Final = np.linspace(-1.3, 1.3, 209, dtype=np.float32)
@@ -121,7 +122,7 @@ def mouth_frame(landmarks: Array, luma: NDArray[np.uint8]) -> MouthFrame:
     chin = float(frame.to_mouth(points[152])[1])
     eyes = float(np.hypot(*(points[468] - points[473])))
     # Resting mouths are about 0.62 of the distance between the pupils between the inner corners.
-    smile = float(np.clip((width / max(eyes, 1.0) / np.cos(0.0) - 0.68) / 0.22, 0, 1))
+    smile = float(np.clip((width / max(eyes, 1.0) - 0.68) / 0.22, 0, 1))
     middle_y = float(np.interp(0, GRID, (upper + lower) / 2))
     lifted = float(np.clip((middle_y - 0.05) / 0.2, 0, 1))
     smile = max(smile * (0.4 + 0.6 * lifted), 0.0)
@@ -149,8 +150,6 @@ def mouth_frame(landmarks: Array, luma: NDArray[np.uint8]) -> MouthFrame:
 
 def _darkest(frame: MouthFrame, line: Array, luma: NDArray[np.uint8]) -> Array:
     """Moves the line of closed lips onto the dark line in the picture, where there is one near it."""
-    import cv2
-
     offsets = np.linspace(-0.14, 0.14, 29, dtype=np.float32)
     x = np.broadcast_to(GRID, (29, len(GRID)))
     at = frame.to_pixels(x, line[None] + offsets[:, None])

@@ -63,7 +63,13 @@ def cut(picture: Picture, face: Face, size: int) -> Portrait:
     landmarks = face.landmarks.astype(np.float32) * np.float32(scale)
     # Pixel centres lie at whole numbers, so the half pixel moves with the scale.
     landmarks[:, :2] -= np.array([x, y], np.float32) * scale + (0.5 - 0.5 * scale)
-    return Portrait(cv2.transform(square, BT601), landmarks)
+    return Portrait(np.asarray(cv2.transform(square, BT601), np.uint8), landmarks)
+
+
+def halved(yuv: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(h, w, 3) to (h / 2, w / 2, 3), every pixel the mean of four."""
+    size = yuv.shape[1] // 2, yuv.shape[0] // 2
+    return np.asarray(cv2.resize(yuv, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ class Patch:
     @classmethod
     def of(cls, yuv: NDArray[np.uint8]) -> Patch:
         """From (even, even, 3)."""
-        small = cv2.resize(yuv, (yuv.shape[1] // 2, yuv.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        small = halved(yuv)
         return cls(yuv[..., 0].copy(), small[..., 1].copy(), small[..., 2].copy())
 
 
@@ -94,7 +100,7 @@ class Canvas:
     def of(cls, yuv: NDArray[np.uint8]) -> Canvas:
         size = yuv.shape[0]
         extra = -size % 32
-        small = cv2.resize(yuv, (size // 2, size // 2), interpolation=cv2.INTER_AREA)
+        small = halved(yuv)
         edges = (PAD, PAD + extra)
         halves = (PAD // 2, (PAD + extra) // 2)
         return cls(
