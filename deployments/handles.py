@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from ray.exceptions import RayActorError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
@@ -24,7 +25,7 @@ from pipeline.contracts import (
     SpeechRequest,
     VoiceTint,
 )
-from pipeline.errors import Busy, MouthpieceError, Unavailable, UnknownName
+from pipeline.errors import REPLICA_DIED, Busy, MouthpieceError, Unavailable, UnknownName
 
 
 class HandleModels:
@@ -103,6 +104,8 @@ def translated(error: Exception, deployment: str) -> Exception:
         return cause
     if isinstance(error, BackPressureError):
         return Busy(f"{deployment} has more requests waiting than it takes.", retry_after=1)
+    if isinstance(error, RayActorError):
+        return Unavailable(f"The replica of {deployment} died at work.", code=REPLICA_DIED, retry_after=1)
     if isinstance(error, DeploymentUnavailableError):
         return Unavailable(f"{deployment} can't be reached.", retry_after=5)
     return error

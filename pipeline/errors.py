@@ -158,6 +158,10 @@ class Unavailable(MouthpieceError):
     retryable = True
 
 
+REPLICA_DIED = "replica_died"
+"""Code of an `Unavailable` that is worth one more try at once: another replica does the same work."""
+
+
 class BackendFailed(MouthpieceError):
     default_code = "backend_failed"
     retryable = True

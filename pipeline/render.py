@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +20,7 @@ from pipeline.contracts import (
     VideoFacts,
     VideoRequest,
 )
-from pipeline.errors import InvalidRequest, TooLarge
+from pipeline.errors import REPLICA_DIED, InvalidRequest, TooLarge, Unavailable
 from pipeline.media.audio import check_speech, decode_audio
 from pipeline.models import Models
 from pipeline.settings import Settings
@@ -82,8 +83,8 @@ class Renderer:
         report("speaking", 0.0)
         try:
             async with asyncio.TaskGroup() as group:
-                speech_task = group.create_task(self._speech(request, ledger))
-                portrait_task = group.create_task(self._portrait(request, ledger))
+                speech_task = group.create_task(_again(lambda: self._speech(request, ledger)))
+                portrait_task = group.create_task(_again(lambda: self._portrait(request, ledger)))
         except ExceptionGroup as failures:
             # One of the two failed and the other was cancelled: the one is the answer.
             raise failures.exceptions[0] from None
@@ -107,7 +108,7 @@ class Renderer:
         )
         lipsync = self._models.choose("lipsync", request.backends.lipsync)
         encoding = Encoding(request.format, self._settings.video.preset, self._settings.video.crf)
-        digest, size = await self._film(lipsync, animation, encoding, target, report, ledger)
+        digest, size = await _again(lambda: self._film(lipsync, animation, encoding, target, report, ledger))
         report("done", 100.0, animation.frame_count, animation.frame_count)
         return VideoFacts(
             seconds=animation.frame_count / float(animation.fps),
@@ -201,6 +202,17 @@ class Renderer:
             if request.portrait is None:
                 used["avatar"] = self._models.choose("avatar", request.backends.avatar)
         return used
+
+
+async def _again(step: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Does a step, and once more where the replica that did it died: steps give the same result each time."""
+    try:
+        return await step()
+    except Unavailable as error:
+        if error.code != REPLICA_DIED:
+            raise
+        log.warning("%s Doing the step again.", error.message)
+        return await step()
 
 
 def frame_rate(rate: float) -> Fraction:

@@ -1,0 +1,77 @@
+"""What can be killed is killed: nothing accepted is lost, and the next request works."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import httpx
+import pytest
+
+from benchmarks.processes import tree
+from tests.conftest import Server
+
+WAIT = 180
+
+
+def replica(running: Server, deployment: str) -> int:
+    """Process id of the deployment's one replica."""
+    name = f"ray::ServeReplica:mouthpiece:{deployment}".encode()
+    for process in tree(running.process.pid):
+        try:
+            with open(f"/proc/{process}/cmdline", "rb") as file:
+                if file.read().startswith(name):
+                    return process
+        except OSError:
+            continue
+    raise LookupError(f"no replica of {deployment}")
+
+
+def start_and_wait_until_it_animates(url: str, text: str) -> str:
+    job = httpx.post(f"{url}/api/v1/videos", json={"text": text, "prompt": "", "size": 512}, timeout=60).json()
+    with httpx.stream("GET", f"{url}/api/v1/videos/{job['id']}/events", timeout=WAIT) as events:
+        for line in events.iter_lines():
+            if line.startswith("data: "):
+                state = json.loads(line[6:])
+                if state["stage"] == "animating" and state["progress"] > 12:
+                    return job["id"]
+                assert state["status"] in ("queued", "running"), state
+    raise AssertionError("the video never animated")
+
+
+def ended(url: str, job_id: str) -> dict:
+    return httpx.get(f"{url}/api/v1/videos/{job_id}", params={"wait": WAIT}, timeout=WAIT + 10).json()
+
+
+TEXT = "Whatever happens, I will finish what I have to say. " * 20
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server: str) -> str:
+    """Digest of the video that nobody disturbed."""
+    job = httpx.post(f"{server}/api/v1/videos?wait={WAIT}", json={"text": TEXT, "prompt": "", "size": 512}, timeout=200)
+    return job.json()["result"]["sha256"]
+
+
+@pytest.mark.parametrize("victim", ["lipsync-meshwarp", "coordinator"])
+def test_a_video_survives_the_death_of(victim: str, running: Server, undisturbed: str) -> None:
+    job_id = start_and_wait_until_it_animates(running.url, TEXT)
+    os.kill(replica(running, victim), signal.SIGKILL)
+    running.wait()
+    job = ended(running.url, job_id)
+    assert job["status"] == "completed", job
+    assert job["result"]["sha256"] == undisturbed
+
+
+def test_the_next_request_works_after_the_voice_died(running: Server) -> None:
+    os.kill(replica(running, "voice-espeak"), signal.SIGKILL)
+    body = {"text": "Still here.", "prompt": "", "size": 128}
+    last = None
+    for _ in range(30):
+        last = httpx.post(f"{running.url}/api/v1/videos?wait={WAIT}", json=body, timeout=WAIT + 10)
+        if last.status_code == 200:
+            break
+        assert last.json()["error"]["retryable"], last.text
+    assert last is not None
+    assert last.json()["status"] == "completed", last.text
