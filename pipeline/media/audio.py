@@ -41,6 +41,8 @@ _DEMUXERS: Final = {
     "audio/aac": "aac",
     "audio/aiff": "aiff",
     "audio/x-caf": "caf",
+    "audio/x-w64": "w64",
+    "audio/basic": "au",
     "video/webm": "matroska",
     "video/x-matroska": "matroska",
 }
@@ -83,8 +85,8 @@ def decode_audio(data: bytes, *, field: str = "audio", max_seconds: float = 3600
     passed, whatever the file claims, so memory stays within `max_seconds` of sound.
 
     Raises `InvalidAudio` with code empty, not_audio, corrupt_audio (starts like audio, but can't be read),
-    no_sound_track, no_samples, bad_sample_rate, bad_channels or non_finite (NaN or infinity), and `TooLarge`
-    with code audio_too_long.
+    unsupported_audio (no decoder), no_sound_track, no_samples, bad_sample_rate, bad_channels or non_finite (NaN
+    or infinity), and `TooLarge` with code audio_too_long.
     """
     if not data:
         raise InvalidAudio("The recording is empty: 0 bytes.", code="empty", field=field, accepted=ACCEPTED)
@@ -99,7 +101,7 @@ def decode_audio(data: bytes, *, field: str = "audio", max_seconds: float = 3600
         with av.open(io.BytesIO(data), "r", format=_DEMUXERS[found], metadata_errors="replace") as container:
             samples, rate = _decoded(container, field, max_seconds)
     except (av.error.FFmpegError, ValueError, OverflowError, MemoryError) as error:
-        raise _corrupt(f"{found} that can't be read ({error})", field) from error
+        raise _corrupt(f"{found} that can't be read ({getattr(error, 'strerror', None) or error})", field) from error
     if not len(samples):
         raise InvalidAudio("The recording holds no samples.", code="no_samples", field=field, accepted=ACCEPTED)
     if not np.isfinite(samples).all():
@@ -115,6 +117,10 @@ def _decoded(container: InputContainer, field: str, max_seconds: float) -> tuple
     if not container.streams.audio:
         raise InvalidAudio("The file has no sound track.", code="no_sound_track", field=field, accepted=ACCEPTED)
     stream = container.streams.audio[0]
+    if stream.codec_context is None:
+        raise InvalidAudio(
+            "The sound is of a kind that is not decoded here.", code="unsupported_audio", field=field, accepted=ACCEPTED
+        )
     stream.codec_context.thread_type = "NONE"
     rate = 0
     limit = 0
@@ -176,8 +182,11 @@ def _corrupt(reason: str, field: str) -> InvalidAudio:
 
 def _mono(frame: AudioFrame) -> Samples:
     """The mean of the channels of one decoded frame, scaled by its sample format to [-1, 1]."""
-    values = frame.to_ndarray()
     channels = frame.layout.nb_channels
+    if frame.format.name == "s64":  # which PyAV does not turn into an array
+        values = np.frombuffer(bytes(frame.planes[0]), np.int64, frame.samples * channels)
+    else:
+        values = frame.to_ndarray()
     if not frame.format.is_planar:
         values = values.reshape(-1, channels).T
     if values.dtype.kind == "f":

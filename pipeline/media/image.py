@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
+import warnings
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
@@ -55,6 +57,9 @@ _DAMAGE: Final = (
     zlib.error,
 )
 
+# The filters of `warnings` belong to the whole process: one picture at a time may change them.
+_WARNINGS: Final = threading.Lock()
+
 
 def decode_picture(data: bytes, *, field: str = "portrait", max_pixels: int = MAX_PIXELS) -> Picture:
     """Any common still picture as (height, width, 3) uint8 sRGB, upright, at most MAX_SIDE a side.
@@ -80,20 +85,23 @@ def decode_picture(data: bytes, *, field: str = "portrait", max_pixels: int = MA
             accepted=ACCEPTED,
         )
     _check_size(_canvas(data, found), field, max_pixels)
-    try:
-        image = _open(data, found)
-        _check_size(image.size, field, max_pixels)
-        if found == "image/jpeg":
-            # Decoding at a half or less is much cheaper than decoding all and reducing.
-            image.draft(None, (MAX_SIDE, MAX_SIDE))
-        image.load()
-    except _DAMAGE as error:
-        raise _damaged(found, error, field) from error
-    try:
-        turned = _upright(image)
-        return _pixels(_reduced(turned), field)
-    except _DAMAGE as error:
-        raise _damaged(found, error, field) from error
+    if _cut_short(data, found):
+        raise _damaged(found, EOFError(), field)
+    # Pillow warns of every oddity (damaged EXIF, strange tags); what matters here is whether pixels come out.
+    with _WARNINGS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            image = _open(data, found)
+            _check_size(image.size, field, max_pixels)
+            if found == "image/jpeg":
+                # Decoding at a half or less is much cheaper than decoding all and reducing.
+                image.draft(None, (MAX_SIDE, MAX_SIDE))
+            image.load()
+            if found == "image/jpeg" and _grey_below(image):
+                raise _damaged(found, EOFError(), field)
+            return _pixels(_reduced(_upright(image)), field)
+        except _DAMAGE as error:
+            raise _damaged(found, error, field) from error
 
 
 def encode_png(picture: Picture) -> bytes:
@@ -110,6 +118,34 @@ def _canvas(data: bytes, found: str) -> tuple[int, int] | None:
     if found != "image/webp" or len(data) < 30 or data[12:16] != b"VP8X":
         return None
     return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+
+
+def _cut_short(data: bytes, found: str) -> bool:
+    """Whether a WebP or AVIF file says that it is longer: their decoders don't tell that from other damage."""
+    if found == "image/webp":
+        return int.from_bytes(data[4:8], "little") + 8 > len(data)
+    if found != "image/avif":
+        return False
+    at = 0
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size == 1:
+            size = int.from_bytes(data[at + 8 : at + 16], "big")
+        if size < 8:
+            return False  # 0 is "to the end"; anything else is damage that the decoder will name
+        at += size
+    return at != len(data)
+
+
+def _grey_below(image: Image.Image) -> bool:
+    """Whether a JPEG stopped early, but with an end marker: its decoder fills the rest with level 128 and says nothing.
+
+    An eighth of the height of nothing but that level does not come from a camera.
+    """
+    if image.mode not in ("RGB", "L"):
+        return False
+    below = image.crop((0, image.height * 7 // 8, image.width, image.height))
+    return all(below.getchannel(band).getextrema() == (128, 128) for band in below.getbands())
 
 
 def _check_size(size: tuple[int, int] | None, field: str, max_pixels: int) -> None:
@@ -143,14 +179,14 @@ def _open(data: bytes, found: str) -> ImageFile.ImageFile:
 
 def _damaged(found: str, error: Exception, field: str) -> InvalidImage:
     text = str(error).lower()
-    short = isinstance(error, EOFError) or any(word in text for word in ("truncated", "not enough", "premature"))
-    return InvalidImage(
-        f"The {found.removeprefix('image/').upper()} picture "
-        + ("ends before its pixels do." if short else f"can't be read: {error or type(error).__name__}."),
-        code="truncated_image" if short else "corrupt_image",
-        field=field,
-        accepted=ACCEPTED,
-    )
+    name = found.removeprefix("image/").upper()
+    if isinstance(error, EOFError) or any(word in text for word in ("truncated", "not enough", "premature")):
+        code, message = "truncated_image", f"The {name} picture ends before its pixels do."
+    elif any(word in text for word in ("pixel mode", "unsupported", "not supported")):
+        code, message = "unsupported_image", f"{name} pictures of this variant are not read here ({error})."
+    else:
+        code, message = "corrupt_image", f"The {name} picture can't be read: {error or type(error).__name__}."
+    return InvalidImage(message, code=code, field=field, accepted=ACCEPTED)
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -8,9 +8,14 @@ from typing import Final
 _RENAMED: Final = {
     "audio/x-wav": "audio/wav",
     "audio/x-flac": "audio/flac",
-    "audio/x-aiff": "audio/aiff",
     "image/apng": "image/png",
     "video/x-m4v": "video/mp4",
+}
+
+_STARTS: Final = {
+    b"caff": "audio/x-caf",
+    b".snd": "audio/basic",
+    b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb": "audio/x-w64",
 }
 
 # Brands of ISO base media files (ISO/IEC 14496-12, registered at mp4ra.org); any other brand is video/mp4.
@@ -41,8 +46,11 @@ def kind(data: bytes) -> str | None:
         return _base_media(head)
     if head[:4] == b"\x1a\x45\xdf\xa3":
         return "video/webm" if b"webm" in head[:64] else "video/x-matroska"
-    if head[:4] == b"caff":
-        return "audio/x-caf"
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        return "audio/aiff"
+    for start, name in _STARTS.items():
+        if head.startswith(start):
+            return name
     if head[:3] == b"ID3" and len(head) >= 10:
         return _after_id3(data, head)
     raw = _raw_audio(head)

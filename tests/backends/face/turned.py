@@ -62,6 +62,6 @@ def _draw(out: Picture, picture: Picture, source: NDArray[np.float64], target: N
     drawn = cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
     mask: Any = np.zeros((height, width), np.uint8)
     outline: Any = np.round((target - low) * 16).astype(np.int32)
-    cv2.fillConvexPoly(mask, outline, 255, shift=4)
-    cv2.polylines(mask, [outline], True, 255, 1, shift=4)
+    cv2.fillConvexPoly(mask, outline, (255,), shift=4)
+    cv2.polylines(mask, [outline], True, (255,), 1, shift=4)
     out[low[1] : high[1], low[0] : high[0]][mask > 0] = drawn[mask > 0]
