@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections.abc import Callable, Coroutine
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -28,6 +29,10 @@ from pipeline.steps.locate import Locator, Portrait
 from pipeline.steps.speak import Speaker, Spoken
 from pipeline.storage.avatars import AvatarStore
 from pipeline.text import normalise
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Report(Protocol):

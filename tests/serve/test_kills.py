@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 
 import httpx
 import pytest
@@ -20,9 +21,8 @@ def replica(running: Server, deployment: str) -> int:
     name = f"ray::ServeReplica:mouthpiece:{deployment}".encode()
     for process in tree(running.process.pid):
         try:
-            with open(f"/proc/{process}/cmdline", "rb") as file:
-                if file.read().startswith(name):
-                    return process
+            if Path(f"/proc/{process}/cmdline").read_bytes().startswith(name):
+                return process
         except OSError:
             continue
     raise LookupError(f"no replica of {deployment}")
