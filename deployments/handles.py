@@ -77,7 +77,8 @@ class HandleModels:
 
     async def _stream(self, capability: Capability, backend: str, method: str, *arguments: Any) -> AsyncIterator[Any]:
         started = time.perf_counter()
-        response = self._handles[capability][backend].options(method_name=method, stream=True).remote(*arguments)
+        handle = self._handles[capability][backend].options(method_name=method, stream=True)
+        response: Any = handle.remote(*arguments)
         try:
             async for item in response:
                 if isinstance(item, Spent):

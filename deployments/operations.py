@@ -36,7 +36,7 @@ class Operations:
             raise translated(error, "coordinator") from error
 
     async def _stream(self, method: str, *arguments: Any) -> AsyncIterator[Any]:
-        response = self._handle.options(method_name=method, stream=True).remote(*arguments)
+        response: Any = self._handle.options(method_name=method, stream=True).remote(*arguments)
         try:
             async for item in response:
                 yield item
