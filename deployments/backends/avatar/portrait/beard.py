@@ -63,7 +63,9 @@ def paint_beard(pixels: Field, traits: Traits, a: Anatomy) -> None:
     strokes, tones = _strokes(patch, beard, grow, a, random)
     form = 0.36 - 0.12 * LIGHTS[traits.lighting].strength * np.sign(-LIGHTS[traits.lighting].key[0]) * patch.x
     form = form - 0.10 * smooth(a.chin_y - 0.25, a.chin_y + 0.1, patch.y) + 0.30 * (tones - 0.5)
-    strength = 0.40 if traits.beard == "stubble" else 0.92
+    strength = 0.92
+    if traits.beard == "stubble":
+        form, strength = form - 0.22, 0.36
     patch.over(strokes * strength, ramp((shadow, body, shine), (0.0, 0.42, 1.0), np.clip(form, 0, 1)))
 
 

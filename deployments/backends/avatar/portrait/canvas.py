@@ -75,6 +75,17 @@ def blurred(field: Field, sigma: float) -> Field:
     return brush.resized(np.asarray(soft, np.float32), width, height, cv2.INTER_CUBIC)
 
 
+def hairs(root: Points, bend: Points, tip: Points, thick: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 12, 2) outlines of n short hairs, each bent (a quadratic curve) and tapering from `thick` (n,) to nothing."""
+    t = np.linspace(0, 1, 6)[None, :, None]
+    a, b, c = (points[:, None, :] for points in (root, bend, tip))
+    spine = a * (1 - t) ** 2 + 2 * b * t * (1 - t) + c * t**2
+    along = np.gradient(spine, axis=1)
+    normal = np.stack([-along[..., 1], along[..., 0]], -1) / (np.linalg.norm(along, axis=-1, keepdims=True) + 1e-9)
+    half = normal * (np.linspace(0.5, 0.05, 6)[None, :] * thick[:, None])[..., None]
+    return np.concatenate([spine + half, (spine - half)[:, ::-1]], axis=1)
+
+
 def to_pixels(points: Points) -> Points:
     """Face units to pixels of the sheet."""
     return np.asarray(points, float) * UNIT + ORIGIN

@@ -136,7 +136,7 @@ def paint_clothes_behind(pixels: Field, traits: Traits, a: Anatomy) -> None:
 
 def paint_clothes(pixels: Field, traits: Traits, a: Anatomy) -> None:
     tailor = Tailor(pixels, traits, a)
-    _GARMENTS[traits.clothes](tailor, cloth(traits.clothes_colour))
+    GARMENTS[traits.clothes](tailor, cloth(traits.clothes_colour))
 
 
 def _band(tailor: Tailor, neckline: Points, colour: Colour, width: float) -> None:
@@ -310,7 +310,7 @@ def _dress(tailor: Tailor, colour: Colour) -> None:
     tailor.seam(shifted(neckline, 0, 0.035), 0.010, 0.35)
 
 
-_GARMENTS = {
+GARMENTS = {
     "t-shirt": _tee,
     "sweater": _sweater,
     "turtleneck": _turtleneck,

@@ -6,7 +6,7 @@ import numpy as np
 
 from deployments.backends.avatar.portrait import brush
 from deployments.backends.avatar.portrait.anatomy import Anatomy, stream
-from deployments.backends.avatar.portrait.canvas import Field, Patch, Points, blurred, shifted, smooth, spline
+from deployments.backends.avatar.portrait.canvas import Field, Patch, Points, blurred, hairs, shifted, smooth
 from deployments.backends.avatar.portrait.palette import EYES, LIGHTS, blend, rgb
 from deployments.backends.avatar.portrait.skin import skin_tone
 from deployments.backends.avatar.portrait.traits import Traits
@@ -126,16 +126,14 @@ def _lashes(
         (lower, 22, 0.016 + 0.014 * fem, 1.0, 0.10 + 0.26 * fem),
     ):
         mask = np.zeros(patch.shape, np.uint8)
-        for at in np.linspace(0.30, 1.0, count) + random.normal(0, 0.006, count):
-            root = line[int(np.clip(at, 0, 1) * (len(line) - 1))]
-            size = length * (0.30 + 0.75 * at**1.5) * random.uniform(0.82, 1.12)
-            # Lashes fan outwards and curl up at their ends.
-            lean = sign * (1.5 * (at - 0.38) + random.normal(0, 0.05))
-            tip = root + size * np.array([lean * 0.85, rise * (0.75 - 0.30 * at)])
-            bend = root + size * np.array([lean * 0.52, rise * 0.16])
-            hair = spline([tuple(root), tuple(bend), tuple(tip)], 8)
-            along = np.gradient(hair, axis=0)
-            normal = np.stack([-along[:, 1], along[:, 0]], 1) / (np.linalg.norm(along, axis=1, keepdims=True) + 1e-9)
-            half = normal * np.linspace(0.0046, 0.0004, 8)[:, None] * (1.0 if rise < 0 else 0.7)
-            brush.fill(mask, patch.fixed(np.concatenate([hair + half, (hair - half)[::-1]])), 255)
+        at = np.linspace(0.30, 1.0, count) + random.normal(0, 0.006, count)
+        root = line[(np.clip(at, 0, 1) * (len(line) - 1)).astype(int)]
+        size = (length * (0.30 + 0.75 * at**1.5) * random.uniform(0.82, 1.12, count))[:, None]
+        # Lashes fan outwards and curl up at their ends.
+        lean = sign * (1.5 * (at - 0.38) + random.normal(0, 0.05, count))
+        tip = root + size * np.stack([lean * 0.85, rise * (0.75 - 0.30 * at)], 1)
+        bend = root + size * np.stack([lean * 0.60, rise * (0.10 + 0 * at)], 1)
+        thick = np.full(count, 0.0092 if rise < 0 else 0.0062)
+        for outline in hairs(root, bend, tip, thick):
+            brush.fill(mask, patch.fixed(outline), 255)
         patch.over(blurred(mask.astype(np.float32) / 255, 0.7) * strength, colour)

@@ -9,7 +9,7 @@ from deployments.backends.avatar.portrait.anatomy import Anatomy, stream
 from deployments.backends.avatar.portrait.backdrop import finish, paint_backdrop
 from deployments.backends.avatar.portrait.beard import paint_beard
 from deployments.backends.avatar.portrait.brows import paint_brows
-from deployments.backends.avatar.portrait.canvas import ORIGIN, SIDE, UNIT, Field, blurred, smooth
+from deployments.backends.avatar.portrait.canvas import ORIGIN, SIDE, UNIT, Field, Points, blurred, smooth, to_pixels
 from deployments.backends.avatar.portrait.clothes import paint_clothes, paint_clothes_behind
 from deployments.backends.avatar.portrait.eyes import paint_eyes
 from deployments.backends.avatar.portrait.hair import hair_layers
@@ -54,22 +54,32 @@ def paint(traits: Traits) -> Field:
     return pixels
 
 
+def _lean(seed: int) -> float:
+    """Radians that the head leans to one side: nobody sits like a passport photograph."""
+    return float(np.radians(np.clip(stream(seed, "tilt").normal(0, 1.6), -2.6, 2.6)))
+
+
+def _leaning(x: Field, y: Field, lean: float) -> tuple[Field, Field]:
+    """Where a point of the finished picture comes from: a turn about the base of the neck that fades below it."""
+    turn = np.float32(lean) * smooth(2.6, 0.9, y)
+    return x - turn * (y - np.float32(2.0)), y + turn * x
+
+
+def placed(points: Points, seed: int) -> Points:
+    """Where points of the upright face come to lie on the finished sheet, in its pixels (pixel centres are whole)."""
+    aim = np.asarray(points, np.float32)
+    x, y = aim[:, 0], aim[:, 1]
+    for _ in range(8):
+        from_x, from_y = _leaning(x, y, _lean(seed))
+        x, y = x + aim[:, 0] - from_x, y + aim[:, 1] - from_y
+    return to_pixels(np.stack([x, y], 1).astype(np.float64))
+
+
 def _tilted(pixels: Field, seed: int) -> Field:
-    """The head leans a little to one side, about the base of the neck: nobody sits like a passport photograph."""
-    angle = np.radians(float(np.clip(stream(seed, "tilt").normal(0, 1.6), -2.6, 2.6)))
-    x, y = ((np.arange(SIDE, dtype=np.float32) - ORIGIN[k]) / UNIT for k in range(2))
-    pivot = 2.0
-    turn = (angle * smooth(2.6, 0.9, y))[:, None].astype(np.float32)
-    far = y[:, None] - pivot
-    source_x = x[None, :] - turn * far
-    source_y = y[:, None] + turn * x[None, :]
-    leaning = cv2.remap(
-        pixels,
-        source_x * np.float32(UNIT) + np.float32(ORIGIN[0]),
-        source_y * np.float32(UNIT) + np.float32(ORIGIN[1]),
-        cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    x, y = ((np.arange(SIDE, dtype=np.float32) - np.float32(ORIGIN[k])) / np.float32(UNIT) for k in range(2))
+    source = _leaning(x[None, :], y[:, None], _lean(seed))
+    map_x, map_y = (source[k] * np.float32(UNIT) + np.float32(ORIGIN[k]) for k in range(2))
+    leaning = cv2.remap(pixels, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(leaning, np.float32)
 
 
