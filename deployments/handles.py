@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from ray.exceptions import RayActorError
-from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
 from ray.serve.handle import DeploymentHandle
 
 from deployments.model import Spent
@@ -98,8 +99,13 @@ def _transported(started: float, spent: Spent) -> None:
         ledger.add("transport", time.perf_counter() - started - spent.seconds)
 
 
-def translated(error: Exception, deployment: str) -> Exception:
+def translated(error: Exception, deployment: str) -> BaseException:
     """Ray wraps what a replica raised; the pipeline wants the thing itself."""
+    if isinstance(error, RequestCancelledError):
+        # Serve's local mode says so of a caller that is itself being cancelled, which has to stay that.
+        task = asyncio.current_task()
+        ours = task is not None and task.cancelling() > 0
+        return asyncio.CancelledError() if ours else Cancelled(f"The request to {deployment} was cancelled.")
     cause = getattr(error, "cause", None)
     if isinstance(cause, MouthpieceError):
         return cause
