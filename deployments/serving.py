@@ -18,7 +18,7 @@ import yaml
 from deployments.backends import registry
 from deployments.placement import gpus
 from pipeline import cascade, settings_file
-from pipeline.errors import SettingsError, Unavailable
+from pipeline.errors import MouthpieceError, SettingsError, Unavailable
 from pipeline.layers import Layer
 from pipeline.settings import Settings
 
@@ -107,7 +107,7 @@ class Serving:
             serve.run(build(self.settings.args()), name=NAME, route_prefix=self._route)
         except BaseException as error:
             ray.shutdown()
-            if isinstance(error, RuntimeError):
+            if isinstance(error, Exception) and not isinstance(error, MouthpieceError):
                 raise Unavailable(f"The application did not start: {error}", code="start_failed") from error
             raise
         dashboard = f"http://{context.dashboard_url}" if self._dashboard and context.dashboard_url else None
