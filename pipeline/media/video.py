@@ -85,6 +85,7 @@ class VideoWriter:
         self._closed = False
         # A name of its own, so that two films of one name do not write into each other; the last one wins.
         self._part = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}.part")
+        self._part.touch(exist_ok=False)
         options = {"fflags": "+bitexact"}
         if encoding.format == "mp4":
             options["movflags"] = "+faststart"
