@@ -26,7 +26,7 @@ from pipeline.contracts import (
     SpeechRequest,
     VoiceTint,
 )
-from pipeline.errors import REPLICA_DIED, Busy, MouthpieceError, Unavailable, UnknownName
+from pipeline.errors import REPLICA_DIED, Busy, Cancelled, MouthpieceError, Unavailable, UnknownName
 
 
 class HandleModels:
