@@ -13,7 +13,7 @@ from deployments.backends.voice import clip, espeak_library, espeak_voices, pros
 from deployments.backends.voice.espeak_library import FASTEST, SAMPLE_RATE, SLOWEST
 from deployments.backends.voice.stretch import shift, stretch
 from pipeline.contracts import Phoneme, Samples, Speech, SpeechRequest, VoiceTint
-from pipeline.errors import InvalidText
+from pipeline.errors import InvalidAudio, InvalidRequest, InvalidText
 from pipeline.text import sentences
 
 _NATURAL = 175
@@ -38,8 +38,12 @@ _NOT_IPA = re.compile(r"\([^)]*\)?|[-#.\d]")  # "(en)" where it switches languag
 _SAMPLE = "3 7 14 25 48 61 92. 5 8 13 20 36 79 100. 1 2 4 6 9 11 17."
 """What a voice is measured by: figures are read out in every language."""
 _SAMPLES = {
-    "ja": "きょうはてんきがいいので、こうえんをさんぽします。よるはいっしょにたべます。"
-}  # figures rise and fall too much
+    "ja": "きょうはてんきがいいので、こうえんをさんぽします。よるはいっしょにたべます。",  # figures swing too much
+    # These have no words for figures.
+    "chr-us-qaaa-x-west": "ᎣᏏᏲ ᏙᎯᏧ. ᏣᎳᎩ ᎦᏬᏂᎯᏍᏗ. ᎠᎹ ᎠᏓ ᎠᏂᏴᏫ ᎤᏩᏌ. ᎣᏍᏓ ᏑᎾᎴᎢ ᎠᎩᏲᏏ ᎠᏆᏚᎵ.",
+    "cv": "Салам, мĕнле пурăнатăр. Паян çанталăк аван, эпир урамра çӳретпĕр. Каçхине пĕрле апат çиетпĕр.",
+    "sjn": "Mae govannen, mellon nin. Le hannon anden. Anor na galad edhellen, aer na lomin.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +74,16 @@ class Espeak:
         if request.voice is not None:
             language, variant = espeak_voices.voice_of(request.voice, language)
         voice = f"{language.identifier}+{variant}" if variant else language.identifier
-        return self._pieces(request, language.tags[0], voice)
+        source = None if request.tint is None else self._measure(voice, language.tags[0])
+        return self._pieces(request, language.tags[0], voice, source)
 
     def tint(self, samples: Samples, sample_rate: int) -> VoiceTint:
         clip.check(samples, sample_rate)
         return tint.measure(samples, sample_rate)
 
-    def _pieces(self, request: SpeechRequest, language: str, voice: str) -> Iterator[Speech]:
-        wanted, source = request.tint, None
-        speed, pitch = request.speed, request.pitch
-        if wanted is not None:
-            source = self._measure(voice, language)
+    def _pieces(self, request: SpeechRequest, language: str, voice: str, source: VoiceTint | None) -> Iterator[Speech]:
+        wanted, speed, pitch = request.tint, request.speed, request.pitch
+        if wanted is not None and source is not None:
             speed *= tint.pace(wanted, source)
             wanted, pitch = replace(wanted, pitch_hz=wanted.pitch_hz * 2 ** (pitch / 12)), 0.0
         manner = _manner(speed, pitch)
@@ -112,7 +115,15 @@ class Espeak:
     def _measure(self, voice: str, language: str) -> VoiceTint:
         if voice not in self._measured:
             samples, _ = _said(_SAMPLES.get(language, _SAMPLE), voice, _manner(1.0, 0.0))
-            self._measured[voice] = tint.measure(samples, SAMPLE_RATE)
+            try:
+                self._measured[voice] = tint.measure(samples, SAMPLE_RATE)
+            except InvalidAudio as error:
+                raise InvalidRequest(
+                    f"The voice {voice!r} has no pitch (it whispers), so it can't take on a profile's.",
+                    code="voice_without_pitch",
+                    field="voice",
+                    accepted="a voice that does not whisper, or no profile",
+                ) from error
         return self._measured[voice]
 
 

@@ -15,6 +15,8 @@ _SEARCH = 0.008
 def stretch(samples: Samples, sample_rate: int, factor: float) -> Samples:
     """`samples` made `factor` times as long (0.25 to 4), to the sample: round(len * factor)."""
     target = round(len(samples) * factor)
+    if not len(samples):
+        return samples
     hop = max(1, round(_FRAME * sample_rate / 2))
     frame, search = 2 * hop, round(_SEARCH * sample_rate)
     if target == len(samples) or len(samples) < 2 * frame:
