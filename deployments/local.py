@@ -49,5 +49,7 @@ class LocalApplication:
 
     def close(self) -> None:
         """Waits until what was stopped has stopped, and removes the videos."""
-        settle(SETTLE_SECONDS)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            settle(SETTLE_SECONDS)
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)

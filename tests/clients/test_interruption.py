@@ -14,7 +14,7 @@ import pytest
 
 from clients.python.client import Client
 
-TEXT = "This sentence is said again and again, so that there is time to stop it. " * 300
+TEXT = "This sentence is said again and again, so that there is time to stop it. " * 40
 
 
 def interrupted(folder: Path, number: signal.Signals, arguments: Sequence[str]) -> tuple[int, str, str]:
@@ -34,7 +34,7 @@ def interrupted(folder: Path, number: signal.Signals, arguments: Sequence[str]) 
         lines = []
         for line in process.stderr:
             lines.append(line)
-            if "animating" in line:
+            if "frames" in line:
                 process.send_signal(number)
                 break
         out, rest = process.communicate(timeout=60)
