@@ -13,9 +13,9 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
-import mediapipe as mp
 import numpy as np
 
 from deployments.backends.avatar.portrait.anatomy import Anatomy
@@ -28,7 +28,7 @@ from pipeline.contracts import PortraitRequest
 from pipeline.errors import UnusableFace
 
 SHOWN = (
-    "woman with long red hair, green eyes, teal dress, nature",
+    "young woman with long red hair, green eyes, teal dress, nature",
     "black man with a short beard, navy suit and red tie, office",
     "old man with grey hair and round glasses, burgundy sweater, library",
     "asian woman, black bob with bangs, grey turtleneck",
@@ -36,7 +36,7 @@ SHOWN = (
     "indian man, short black hair, stubble, light blue shirt, office",
     "elderly woman, white bun, glasses, blue blouse, room",
     "young man, curly ginger hair, freckles, green hoodie, park",
-    "woman in a teal hijab, smiling, beige background",
+    "young woman in a teal hijab, smiling, beige background",
     "latina woman, wavy brown hair, red lipstick, coral dress, sunset",
     "man with swept back hair, full beard, turtleneck, city at night",
     "woman, pink pixie cut, white t-shirt, lavender background",
@@ -75,11 +75,13 @@ def main() -> None:
 
 def measure(people: list[tuple[str, int]], size: int) -> None:
     """Distances are the worst in face heights, angles the worst in degrees, CPU seconds the median of a portrait."""
-    solutions = mp.solutions
-    mesh = solutions.face_mesh.FaceMesh(
+    # Late: it is slow to import.
+    from mediapipe.python.solutions import face_detection, face_mesh
+
+    mesh: Any = face_mesh.FaceMesh(
         static_image_mode=True, refine_landmarks=True, max_num_faces=3, min_detection_confidence=0.5
     )
-    detector = solutions.face_detection.FaceDetection(min_detection_confidence=0.5)
+    detector: Any = face_detection.FaceDetection(min_detection_confidence=0.5)
     finder, model = MediapipeFace(), Procedural()
     found = np.zeros(3, int)
     figures: list[tuple[float, ...]] = []

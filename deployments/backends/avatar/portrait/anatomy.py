@@ -123,7 +123,7 @@ class Anatomy:
 
     def lip_line(self, count: int = 41) -> Points:
         """Where the closed lips meet, from the left corner to the right one."""
-        w, y, lift = self.mouth_width, self.mouth_y, 0.012 + 0.05 * self.smile
+        w, y, lift = self.mouth_width, self.mouth_y, 0.014 + 0.062 * self.smile
         w = w * (1 + 0.06 * self.smile)
         half = [
             (0.0, y + 0.010),
@@ -196,8 +196,8 @@ class Anatomy:
         y, arch = self.brow_y, self.brow_arch
         return spline(
             [
-                (0.175, y + 0.006),
-                (0.30, y - 0.018),
+                (0.178, y - 0.010),
+                (0.30, y - 0.026),
                 (0.45, y - 0.55 * arch - 0.015),
                 (0.60, y - arch * 0.85),
                 (0.72, y - arch * 0.55),

@@ -39,9 +39,15 @@ def _box(image: Field, x0: float, y0: float, x1: float, y1: float, colour: Colou
 
 def _discs(image: Field, random: np.random.Generator, count: int, colours: list[Colour], size: float) -> None:
     """Lights out of focus: discs, slightly brighter at the edge."""
+    taken = np.empty((0, 3))
     for _ in range(count):
         radius = random.uniform(0.35, 1.0) * size * _SMALL
         centre = random.uniform(0, _SMALL, 2)
+        # Discs that overlap much make shapes, some of which a detector takes for faces.
+        gap = np.hypot(taken[:, 0] - centre[0], taken[:, 1] - centre[1]) - taken[:, 2] - radius
+        if (gap < -0.25 * radius).any():
+            continue
+        taken = np.concatenate([taken, [[*centre, radius]]])
         colour = colours[int(random.integers(len(colours)))]
         strength = random.uniform(0.10, 0.42)
         mask = np.zeros((_SMALL, _SMALL), np.uint8)

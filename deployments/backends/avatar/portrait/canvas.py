@@ -24,9 +24,9 @@ Points = NDArray[np.float64]
 
 SIDE: Final = 1024
 """Pixels of the square sheet."""
-UNIT: Final = 186.0
-"""Pixels of one face unit on the sheet: a face is then about 0.44 of the height, what a talking crop keeps."""
-ORIGIN: Final = (512.0, 456.0)
+UNIT: Final = 197.0
+"""Pixels of one face unit on the sheet: a face is then about 0.43 of the height, so a talking crop keeps nearly all."""
+ORIGIN: Final = (512.0, 462.0)
 """Pixel of the sheet that is the origin of the face units."""
 
 

@@ -170,7 +170,7 @@ def cast(prompt: str, seed: int) -> Traits:
 def _age(said: dict[str, str], chance: float) -> float:
     words = said.get("age")
     if words is None:
-        return 0.75 * chance**2
+        return 0.62 * chance**2.5
     if words in _AGES:
         return min(1.0, _AGES[words] + 0.1 * (chance - 0.5) * (_AGES[words] > 0))
     return min(1.0, max(0.0, (int(words) - 22) / 55))

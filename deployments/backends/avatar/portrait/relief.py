@@ -42,7 +42,7 @@ def face(x: Field, y: Field, a: Anatomy) -> Field:
     z += 0.05 * _bump(x, y, 0, -0.85, 0.5, 0.3)
     pair(0.035 + 0.02 * (a.brow_weight - 0.8), 0.36, a.brow_y + 0.01, 0.26, 0.07)
     pair(-0.105, a.eye_x - 0.02, 0.0, 0.26, 0.13)
-    pair(-0.065, 0.185, -0.05, 0.075, 0.12)
+    pair(-0.048, 0.185, -0.05, 0.080, 0.12)
     pair(0.085, a.eye_x, 0.005, 0.155, 0.105)
     pair(-0.05, 0.93, -0.35, 0.13, 0.28)
     # Cheeks: the apple rises with a smile.

@@ -145,7 +145,7 @@ def _occlusion(x: Field, y: Field, a: Anatomy) -> Field:
         return np.exp(-0.5 * ((side - cx) / sx) ** 2) * np.exp(-0.5 * ((y - cy) / sy) ** 2)
 
     shade = 0.42 * spot(a.eye_x, -0.125, 0.22, 0.065)
-    shade += 0.50 * spot(0.17, -0.06, 0.07, 0.12)
+    shade += 0.34 * spot(0.175, -0.04, 0.07, 0.11)
     shade += 0.20 * spot(a.eye_x - 0.03, 0.15, 0.18, 0.05)
     shade += 0.22 * spot(0.0, a.nose_y + 0.025, a.nose_width * 0.55, 0.030)
     shade += 0.13 * spot(0.0, a.nose_y + 0.10, a.nose_width * 0.6, 0.07)
@@ -189,7 +189,7 @@ def _wrinkles(patch: Patch, alpha: Field, traits: Traits, a: Anatomy) -> None:
     strength = smooth(0.3, 1.0, np.float32(traits.age)) * 0.40 + 0.06
     random = stream(traits.seed, "wrinkles")
     lines: list[tuple[Points, float]] = []
-    for k, y in enumerate((-0.78, -0.66, -0.55)):
+    for k, y in enumerate((-0.80, -0.68, -0.575)):
         w, sway = 0.42 - 0.05 * k, random.normal(0, 0.012, 5)
         xs = np.linspace(-w, w, 5)
         lines.append((spline(np.stack([xs, y + sway - 0.05 * (xs / w) ** 2], 1), 40), 0.016))
@@ -216,7 +216,6 @@ def _wrinkles(patch: Patch, alpha: Field, traits: Traits, a: Anatomy) -> None:
             (a.mouth_width * 1.22, a.mouth_y + 0.02),
         ]
         lines.append((spline(fold, 40) * (sign, 1), 0.026))
-        lines.append((spline([(0.05, -0.36), (0.045, -0.28), (0.06, -0.20)], 20) * (sign, 1), 0.012))
     for line, width in lines:
         taper = np.sin(np.linspace(0.05, np.pi - 0.05, len(line))) * width * 1.5
         patch.multiply(patch.stroke(line, taper, blur=0.013) * alpha * strength, (0.62, 0.46, 0.42))
