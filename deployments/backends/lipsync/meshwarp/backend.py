@@ -74,7 +74,7 @@ class Scene:
         portrait = cut(request.portrait, request.face, request.size)
         self._mouth = Mouth(portrait)
         self._eyes = (Eye(portrait, 0), Eye(portrait, 1))
-        self._gaze = gaze(request)
+        self.gaze = gaze(request)
         self._head = Head(portrait) if request.head_motion > 0 else None
         self._loudness = loudness(request.speech, request.fps, request.frame_count)
         self._still = Canvas.of(portrait.yuv)
@@ -93,7 +93,7 @@ class Scene:
         for i in range(count):
             self._mouth.draw(canvas, poses, i)
             for eye in self._eyes:
-                patch = eye.patch(int(self._gaze.lids[first + i]), int(self._gaze.glances[first + i]))
+                patch = eye.patch(int(self.gaze.lids[first + i]), int(self.gaze.glances[first + i]))
                 canvas.put(eye.x, eye.y, patch)
             field = self._head.field(turns[i]) if self._head is not None and turns is not None else None
             _warp.head(canvas.y, canvas.u, canvas.v, field, planes[i], size, PAD)

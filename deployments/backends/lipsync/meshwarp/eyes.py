@@ -65,10 +65,11 @@ class Eye:
         def curve(indices: tuple[int, ...]) -> Array:
             offset = points[list(indices)] - centre
             u, v = 2 * (offset @ right) / width, (offset @ down) / width
-            order = np.argsort(u, kind="stable")
-            degree = np.polynomial.polynomial.polyfit(u[order], v[order], 4)
+            # A little ridge, so that an eye whose points coincide still has a curve.
+            powers = np.stack([np.ones_like(u), u, u**2, u**3, u**4], axis=1).astype(np.float64)
+            weights = np.linalg.solve(powers.T @ powers + 1e-4 * np.eye(5), powers.T @ v)
             bound = np.clip(self._u, -1.12, 1.12)
-            return np.polynomial.polynomial.polyval(bound, degree).astype(np.float32)
+            return np.polynomial.polynomial.polyval(bound, weights).astype(np.float32)
 
         self._top, self._bottom = curve(upper), curve(lower)
         self._bottom = np.maximum(self._bottom, self._top)
@@ -90,6 +91,10 @@ class Eye:
         if known.any():
             # Lashes, brow hairs and spectacle rims are darker than the skin.
             known &= luma > np.percentile(luma[known], 30) - 8
+        if known.any():
+            # Metal rims may be as bright, but have another colour.
+            tint = source[..., 1:] - np.median(source[known][:, 1:], axis=0)
+            known &= np.abs(tint).sum(axis=-1) < 14
         weight = known.astype(np.float32)
         total, mass = np.zeros_like(source), np.zeros_like(luma)
         for share, sigma in ((1.0, 0.045), (0.05, 0.10), (0.002, 0.25)):
@@ -154,7 +159,9 @@ class Eye:
         dark = np.clip((self._lid[..., 0] - ride[..., 0] - 8) / 40, 0, 1)
         line = np.exp(-(((v - edge) / 0.028) ** 2)) * across * 0.55
         alpha = np.clip(np.maximum(near * dark, 0), 0, 1) * min(lid * 4, 1.0)
-        out += (np.minimum(ride, self._lid) - out) * alpha[..., None]
+        line_colour = 128 + (self._lid - 128) * 0.5
+        line_colour[..., 0] = np.minimum(ride[..., 0], self._lid[..., 0])
+        out += (line_colour - out) * alpha[..., None]
         out[..., 0] = 16 + (out[..., 0] - 16) * (1 - line * min(lid * 4, 1.0) * (1 - alpha))
         return np.clip(out + 0.5, 0, 255).astype(np.uint8)
 

@@ -42,7 +42,7 @@ class Head:
         down = down / max(self.height, 1.0)
         right = np.array([down[1], -down[0]], np.float32)
         centre = points.mean(axis=0)
-        width = float(np.ptp((points - centre) @ right)) / 2
+        width = max(float(np.ptp((points - centre) @ right)) / 2, 0.1 * self.height)
         # Hair and skull reach above and around the oval of the face.
         middle = centre - down * self.height * 0.10
         count = 2 * ((size + 31) // 32) + 1
