@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.filter import FilterContext, Graph
 
-GIF_RATE: Final = 25
-"""Frames a second at most: delays are whole hundredths of a second, and viewers slow down the shortest ones."""
+GIF_RATE: Final = 15
+"""Frames a second at most: there is no sound to keep up with, and every frame costs as much as the first."""
 GIF_SIDE: Final = 384
-"""Pixels a side at most: 2 MB a second where everything moves, against 3.5 at 512."""
+"""Pixels a side at most: 1 MB a second of a talking head at this side and rate."""
 PALETTE_FRAMES: Final = 32
 """How many frames the 256 colours are chosen from."""
 

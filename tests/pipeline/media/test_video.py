@@ -154,6 +154,8 @@ def test_pictures_look_like_what_was_written(
 ) -> None:
     path = write(tmp_path / "film", planes, format=format)
     shown = np.stack(list(read_frames(path)))
+    if format == "gif":
+        pictures = pictures[::2]  # 12.5 a second
     assert shown.shape == pictures.shape
     assert shown.dtype == np.uint8
     worst = min(
@@ -194,8 +196,8 @@ def test_gif_of_a_large_and_fast_film(tmp_path: Path) -> None:
     large = np.full((30, 900, 600), 128, np.uint8)
     large[:, :600] += np.arange(30, dtype=np.uint8)[:, None, None]
     facts = probe(write(tmp_path / "film.gif", large, Fraction(60), format="gif"))
-    assert (facts.width, facts.height, facts.frames) == (GIF_SIDE, GIF_SIDE, 10)
-    assert facts.seconds == pytest.approx(0.5, abs=0.01)
+    assert (facts.width, facts.height, facts.frames) == (GIF_SIDE, GIF_SIDE, 8)
+    assert facts.seconds == pytest.approx(8 * 4 / 60, abs=0.01)
     assert facts.audio_codec is None
 
 
