@@ -136,7 +136,7 @@ def test_lips_open_and_close_as_the_track_says() -> None:
 
 def test_teeth_show_between_open_lips_and_not_between_closed_ones() -> None:
     closed, open_ = tracked(256), tracked(256, jaw=0.6, upper=0.4, lower=0.4)
-    picture, face = photo()
+    _, face = photo()
     x, y, side = face.crop
     middle = (face.landmarks[13, :2] - (x, y)) * 256 / side
     cx, cy = middle.astype(int)
