@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,13 +18,27 @@ from pipeline.errors import InvalidRequest, MouthpieceError
 log = logging.getLogger(__name__)
 
 
+Documented = dict[int | str, dict[str, Any]]
+"""Answers of a route by status, for its `responses`."""
+
+
 class ErrorAnswer(Contract):
     error: ErrorBody
 
 
-ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": ErrorAnswer, "description": description}
-    for status, description in (
+class TheirErrorBody(ErrorBody):
+    type: Literal["invalid_request_error", "server_error"]
+    param: str | None
+
+
+class TheirErrorAnswer(Contract):
+    """What OpenAI's clients read, and ours."""
+
+    error: TheirErrorBody
+
+
+def _errors(model: type[Contract]) -> Documented:
+    descriptions = (
         (404, "There is no such thing."),
         (409, "It contradicts what is there."),
         (413, "The upload is too large."),
@@ -33,8 +47,19 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
         (500, "A model failed."),
         (503, "A part that should answer does not (yet)."),
     )
-}
+    return {status: {"model": model, "description": description} for status, description in descriptions}
+
+
+ERRORS: Final = _errors(ErrorAnswer)
 """Documented for every route of ours."""
+THEIR_ERRORS: Final = _errors(TheirErrorAnswer)
+"""The same on OpenAI's routes."""
+
+
+def file(*media: str, status: int = 200, description: str = "The file.") -> Documented:
+    """Documents an answer that is no JSON."""
+    schema = {"schema": {"type": "string", "format": "binary"}}
+    return {status: {"description": description, "content": dict.fromkeys(media, schema)}}
 
 
 def install(api: FastAPI) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from deployments.ingress.answers import ERRORS, streamed
+from deployments.ingress.answers import ERRORS, file, streamed
 from deployments.ingress.uploads import body_schema, read
 from deployments.operations import Operations
 from pipeline.contracts import (
@@ -18,7 +18,6 @@ from pipeline.contracts import (
     Name,
     NewAvatar,
     NewVoice,
-    Text,
     VoiceList,
     VoiceProfile,
 )
@@ -56,10 +55,15 @@ def router(operations: Operations) -> APIRouter:
         """One profile, by id or name."""
         return await operations.voice(voice)
 
-    @routes.get("/voices/{voice}/preview", tags=["voices"], response_class=StreamingResponse)
+    @routes.get(
+        "/voices/{voice}/preview",
+        tags=["voices"],
+        response_class=StreamingResponse,
+        responses=file(*CONTENT_TYPES.values()),
+    )
     async def preview(
         voice: str,
-        text: Annotated[Text | None, Query()] = None,
+        text: Annotated[str | None, Query(min_length=1, max_length=2000)] = None,
         language: Annotated[Language, Query()] = "en",
         format: Annotated[AudioFormat, Query()] = "wav",
     ) -> StreamingResponse:
@@ -89,7 +93,7 @@ def router(operations: Operations) -> APIRouter:
         """One avatar, by id or name."""
         return await operations.avatar(avatar)
 
-    @routes.get("/avatars/{avatar}/picture", tags=["avatars"], response_class=Response)
+    @routes.get("/avatars/{avatar}/picture", tags=["avatars"], response_class=Response, responses=file("image/png"))
     async def picture(avatar: str) -> Response:
         """Its portrait, a PNG file."""
         return Response(await operations.avatar_png(avatar), media_type="image/png")

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from deployments.ingress.answers import ERRORS, streamed
+from deployments.ingress.answers import THEIR_ERRORS, file, streamed
 from deployments.ingress.openai_models import backend_of, ignored, usage
 from deployments.ingress.uploads import body_schema, read
 from deployments.operations import Operations
@@ -83,9 +83,14 @@ class SpeechCreation(Contract):
 
 def router(operations: Operations) -> APIRouter:
     """The routes, over `operations`."""
-    routes = APIRouter(prefix="/v1/audio", tags=["openai"], responses=ERRORS)
+    routes = APIRouter(prefix="/v1/audio", tags=["openai"], responses=THEIR_ERRORS)
 
-    @routes.post("/speech", response_class=StreamingResponse, openapi_extra=body_schema(SpeechCreation))
+    @routes.post(
+        "/speech",
+        response_class=StreamingResponse,
+        responses=file(*CONTENT_TYPES.values(), "text/event-stream"),
+        openapi_extra=body_schema(SpeechCreation),
+    )
     async def speech(request: Request) -> StreamingResponse:
         """Speak a text: an audio file as it is made, or the same in server-sent events."""
         wanted = await read(request, SpeechCreation)

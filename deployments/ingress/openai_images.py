@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, TypeAdapter, ValidationError
 
-from deployments.ingress.answers import ERRORS, streamed
+from deployments.ingress.answers import THEIR_ERRORS, streamed
 from deployments.ingress.openai_models import backend_of, ignored, usage
 from deployments.ingress.uploads import body_schema, read
 from deployments.operations import Operations
@@ -74,7 +74,7 @@ class ImagePage(Contract):
 
 def router(operations: Operations) -> APIRouter:
     """The routes, over `operations`."""
-    routes = APIRouter(prefix="/v1/images", tags=["openai"], responses=ERRORS)
+    routes = APIRouter(prefix="/v1/images", tags=["openai"], responses=THEIR_ERRORS)
 
     @routes.post(
         "/generations",

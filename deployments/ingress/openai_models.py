@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Path
 
-from deployments.ingress.answers import ERRORS
+from deployments.ingress.answers import THEIR_ERRORS
 from deployments.operations import Operations
 from pipeline.contracts import Capability, Contract
 from pipeline.errors import NotFound
@@ -84,7 +84,7 @@ def _missing(model: str, valid: list[str], examples: str = "") -> NotFound:
 
 def router(operations: Operations) -> APIRouter:
     """The routes, over `operations`."""
-    routes = APIRouter(prefix="/v1/models", tags=["openai"], responses=ERRORS)
+    routes = APIRouter(prefix="/v1/models", tags=["openai"], responses=THEIR_ERRORS)
     began = int(time.time())
 
     async def offered() -> dict[str, Model]:

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Request
 
-from deployments.ingress.answers import ERRORS
+from deployments.ingress.answers import THEIR_ERRORS
 from deployments.ingress.library import Rename
 from deployments.ingress.uploads import body_schema, read
 from deployments.operations import Operations
@@ -77,7 +77,7 @@ class VoiceDeleted(Contract):
 
 def router(operations: Operations) -> APIRouter:
     """The routes, over `operations`."""
-    routes = APIRouter(prefix="/v1/audio", tags=["openai"], responses=ERRORS)
+    routes = APIRouter(prefix="/v1/audio", tags=["openai"], responses=THEIR_ERRORS)
 
     @routes.post("/voice_consents", openapi_extra=body_schema(ConsentCreation, RECORDING))
     async def create_consent(request: Request) -> TheirConsent:

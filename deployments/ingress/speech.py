@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from deployments.ingress.answers import ERRORS, streamed
+from deployments.ingress.answers import ERRORS, file, streamed
 from deployments.ingress.uploads import body_schema, read
 from deployments.operations import Operations
 from pipeline.contracts import DrawRequest, Seed, Size, SpeakRequest
@@ -24,7 +24,11 @@ def router(operations: Operations) -> APIRouter:
     routes = APIRouter(prefix="/api/v1", responses=ERRORS)
 
     @routes.post(
-        "/speech", tags=["speech"], response_class=StreamingResponse, openapi_extra=body_schema(SpeakRequest, CLIP)
+        "/speech",
+        tags=["speech"],
+        response_class=StreamingResponse,
+        responses=file(*CONTENT_TYPES.values()),
+        openapi_extra=body_schema(SpeakRequest, CLIP),
     )
     async def speak(request: Request) -> StreamingResponse:
         """Speak a text: an audio file, streamed as it is made."""
@@ -32,14 +36,20 @@ def router(operations: Operations) -> APIRouter:
         with renamed(**BACKEND):
             return await streamed(operations.speak(wanted), CONTENT_TYPES[wanted.format])
 
-    @routes.post("/portraits", tags=["portraits"], response_class=Response, openapi_extra=body_schema(DrawRequest))
+    @routes.post(
+        "/portraits",
+        tags=["portraits"],
+        response_class=Response,
+        responses=file("image/png"),
+        openapi_extra=body_schema(DrawRequest),
+    )
     async def draw(request: Request) -> Response:
         """Draw a portrait from words: a PNG file."""
         wanted = await read(request, DrawRequest)
         with renamed(**BACKEND):
             return Response(await operations.draw(wanted), media_type="image/png")
 
-    @routes.get("/portraits", tags=["portraits"], response_class=Response)
+    @routes.get("/portraits", tags=["portraits"], response_class=Response, responses=file("image/png"))
     async def drawn(
         prompt: Annotated[str, Query(max_length=2000)] = "",
         size: Annotated[Size | None, Query()] = None,

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from deployments.ingress.answers import ERRORS, byte_range, streamed
+from deployments.ingress.answers import ERRORS, ErrorAnswer, byte_range, file, streamed
 from deployments.ingress.uploads import body_schema, read
 from deployments.operations import Operations
 from pipeline.contracts import Contract, VideoJob, VideoRequest
@@ -16,6 +16,12 @@ from pipeline.jobs.videos import ENDED
 
 FILES: Final = ("audio", "voice_clip", "portrait")
 MEDIA_TYPES: Final = {"mp4": "video/mp4", "webm": "video/webm", "gif": "image/gif"}
+CONTENT: Final = (
+    file(*MEDIA_TYPES.values())
+    | file(*MEDIA_TYPES.values(), status=206, description="The range asked for.")
+    | {304: {"description": "The file is the one that is known."}}
+    | {416: {"model": ErrorAnswer, "description": "The range is outside the file."}}
+)
 
 
 class VideoPage(Contract):
@@ -27,7 +33,12 @@ def router(operations: Operations) -> APIRouter:
     """The routes, over `operations`."""
     routes = APIRouter(prefix="/api/v1/videos", tags=["videos"], responses=ERRORS)
 
-    @routes.post("", status_code=202, openapi_extra=body_schema(VideoRequest, FILES))
+    @routes.post(
+        "",
+        status_code=202,
+        responses={200: {"model": VideoJob, "description": "It has ended already."}},
+        openapi_extra=body_schema(VideoRequest, FILES),
+    )
     async def create(request: Request, response: Response, wait: Annotated[float, Query(ge=0, le=600)] = 0) -> VideoJob:
         """Make a talking video: something to say (`text` or `audio`) and a face (`portrait`, `avatar`, `prompt`).
 
@@ -54,7 +65,7 @@ def router(operations: Operations) -> APIRouter:
         """The job as it is now, or as it ends within `wait` seconds."""
         return await operations.wait_video(video_id, wait) if wait else await operations.video(video_id)
 
-    @routes.get("/{video_id}/events", response_class=StreamingResponse)
+    @routes.get("/{video_id}/events", response_class=StreamingResponse, responses=file("text/event-stream"))
     async def events(video_id: str) -> StreamingResponse:
         """The job as server-sent events, each time it changes, until it has ended."""
 
@@ -64,7 +75,7 @@ def router(operations: Operations) -> APIRouter:
 
         return await streamed(lines(), "text/event-stream", {"Cache-Control": "no-store"})
 
-    @routes.get("/{video_id}/content", response_class=StreamingResponse)
+    @routes.get("/{video_id}/content", response_class=StreamingResponse, responses=CONTENT)
     async def content(video_id: str, request: Request) -> Response:
         """The file. Understands `Range` and `If-None-Match`, so that players can seek."""
         job = await operations.video(video_id)
