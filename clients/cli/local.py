@@ -179,14 +179,20 @@ class Local(Studio):
     def _each(self, start: Callable[[], AsyncIterator[T]]) -> Generator[T, None, None]:
         """Takes what an asynchronous iterator yields, one by one; abandoned, it is closed."""
         items: AsyncIterator[T] = start()
+        turn: asyncio.Task[Any] | None = None
 
         async def following() -> tuple[T] | None:
+            nonlocal turn
+            turn = asyncio.current_task()
             try:
                 return (await anext(items),)
             except StopAsyncIteration:
                 return None
 
         async def close() -> None:
+            if turn is not None and not turn.done():  # interrupted: it has to leave the iterator first
+                turn.cancel()
+                await asyncio.wait({turn})
             ending = getattr(items, "aclose", None)
             if ending is not None:
                 await ending()
@@ -195,7 +201,8 @@ class Local(Studio):
             while (item := self._call(following())) is not None:
                 yield item[0]
         finally:
-            self._call(close())
+            if not self._loop.is_closed():
+                self._call(close())
 
 
 async def _drain() -> None:

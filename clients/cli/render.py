@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -141,7 +142,8 @@ def made(studio: Studio, request: VideoRequest, *, quiet: bool) -> VideoJob:
 
     job = studio.render(request)
     try:
-        job = progress.follow(studio.watch(job.id), quiet=quiet)
+        with closing(studio.watch(job.id)) as jobs:
+            job = progress.follow(jobs, quiet=quiet)
     except KeyboardInterrupt:
         studio.cancel(job.id)
         raise
