@@ -83,6 +83,7 @@ def mouth_arguments(seed: int = 0, wild: float = 8.0) -> list[Any]:
         step,
         random.normal(0, wild, (2, bases, rows, columns, 4)).astype(np.float32),
         random.normal(0, 1, bases).astype(np.float32),
+        np.sort(random.integers(0, rows + 1, (2, bases, 2)), axis=-1).astype(np.int32),
         random.integers(0, 2, (2, rows, columns), np.uint8),
         random.integers(0, 2**32, texels, np.uint32),
         scale,
@@ -111,12 +112,12 @@ def test_mouth_is_the_same_without_the_vector_unit_and_stays_in_its_region(seed:
         assert (changed.max(axis=0) < [PAD + 66, PAD + 60]).all()
 
 
-@pytest.mark.parametrize("index", [5, 6, 7, 8, 10, 11, 12, 13, 14, 15])
+@pytest.mark.parametrize("index", [5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16])
 def test_mouth_refuses_arrays_of_another_shape_or_type(index: int) -> None:
     for change in (lambda a: a[..., :-1].copy(), lambda a: a.astype(np.float64), lambda a: a.ravel()[:0]):
         arguments = mouth_arguments()
         arguments[index] = change(arguments[index])
-        if index in (8, 11) and arguments[index].ndim == 3 and arguments[index].itemsize == 4:
+        if index in (9, 12) and arguments[index].ndim == 3 and arguments[index].itemsize == 4:
             continue  # any size of texture is right, as long as `kind` belongs to it
         with pytest.raises(ValueError, match=r"shape|size|bases"):
             _warp.mouth(*arguments)
@@ -124,7 +125,7 @@ def test_mouth_refuses_arrays_of_another_shape_or_type(index: int) -> None:
 
 @pytest.mark.parametrize(
     ("index", "value"),
-    [(2, (-2, 0)), (2, (1, 0)), (2, (100, 0)), (3, (0, 36)), (3, (41, 36)), (4, 0), (4, 65), (9, 0), (9, 5), (1, 47)],
+    [(2, (-2, 0)), (2, (1, 0)), (2, (100, 0)), (3, (0, 36)), (3, (41, 36)), (4, 0), (4, 65), (10, 0), (10, 5), (1, 47)],
 )
 def test_mouth_refuses_regions_outside_the_picture(index: int, value: object) -> None:
     arguments = mouth_arguments()

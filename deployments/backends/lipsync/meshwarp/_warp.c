@@ -115,15 +115,15 @@ static int texture(Texture *t, const uint32_t *texels, Py_ssize_t h, Py_ssize_t 
 
 static PyObject *py_mouth(PyObject *self, PyObject *args) {
     (void)self;
-    PyObject *oy, *ou, *ov, *ofields, *ocoef, *oneed, *olayers, *okind, *oinside, *oplace, *oframe, *oedges, *olight;
+    PyObject *oy, *ou, *ov, *ofields, *ocoef, *orows, *oneed, *olayers, *okind, *oinside, *oplace, *oframe, *oedges, *olight;
     int left, top, pad, plain = 0, ok = 0;
     Held held = {.count = 0};
     uint8_t *y, *u, *v;
     float *sums = NULL, *at = NULL;
     uint32_t *out = NULL, *layers, *inside;
     Mouth m;
-    if (!PyArg_ParseTuple(args, "(OOO)i(ii)(ii)iOOOOiOOOOOO|p", &oy, &ou, &ov, &pad, &left, &top, &m.w, &m.h, &m.step,
-                          &ofields, &ocoef, &oneed, &olayers, &m.scale, &okind, &oinside, &oplace, &oframe, &oedges,
+    if (!PyArg_ParseTuple(args, "(OOO)i(ii)(ii)iOOOOOiOOOOOO|p", &oy, &ou, &ov, &pad, &left, &top, &m.w, &m.h, &m.step,
+                          &ofields, &ocoef, &orows, &oneed, &olayers, &m.scale, &okind, &oinside, &oplace, &oframe, &oedges,
                           &olight, &plain))
         return NULL;
     REQUIRE(m.w >= 2 && m.h >= 2 && m.w <= MAX_SIDE && m.h <= MAX_SIDE && m.w % 2 == 0 && m.h % 2 == 0,
@@ -144,6 +144,9 @@ static PyObject *py_mouth(PyObject *self, PyObject *args) {
     m.bases = (int)held.views[held.count - 1].shape[1];
     REQUIRE(m.bases >= 1 && m.bases <= MAX_BASES, "too many bases");
     TAKE(m.coef, ocoef, "coef", 0, 4, m.bases);
+    TAKE(m.rows, orows, "rows", 0, 4, 2, m.bases, 2);
+    for (int k = 0; k < 2 * m.bases; k++)
+        REQUIRE(m.rows[2 * k] >= 0 && m.rows[2 * k] <= m.rows[2 * k + 1] && m.rows[2 * k + 1] <= m.gh, "rows: range");
     TAKE(m.need, oneed, "need", 0, 1, 2, m.gh, m.gw);
     TAKE(layers, olayers, "layers", 0, 4, 2, -1, -1);
     Py_ssize_t th = held.views[held.count - 1].shape[1], tw = held.views[held.count - 1].shape[2];
@@ -190,7 +193,7 @@ done:
 
 static PyMethodDef methods[] = {
     {"mouth", py_mouth, METH_VARARGS,
-     "mouth((y, u, v), pad, (left, top), (w, h), step, fields, coef, need, layers, scale, kind, inside, place, frame, "
+     "mouth((y, u, v), pad, (left, top), (w, h), step, fields, coef, rows, need, layers, scale, kind, inside, place, frame, "
      "edges, light, plain=False): draws the mouth's region into the canvas. plain: without the vector unit."},
     {"head", py_head, METH_VARARGS,
      "head(y, u, v, field, out, size, pad, plain=False): the canvas displaced by field (None: not at all) as an I420 frame."},

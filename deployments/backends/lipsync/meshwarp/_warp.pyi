@@ -11,6 +11,7 @@ def mouth(
     step: int,
     fields: NDArray[float32],
     coefficients: NDArray[float32],
+    rows: NDArray[int32],
     need: NDArray[uint8],
     layers: NDArray[uint32],
     scale: int,

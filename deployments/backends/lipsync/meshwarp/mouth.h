@@ -115,6 +115,7 @@ AVX2 static inline void row_avx2(Texture t, const int32_t *line, int count, uint
 typedef struct {
     int w, h, step, gw, gh, bases;
     const float *fields, *coef; /* (2, bases, gh, gw, 4): dx, dy in pixels, gain, unused */
+    const int32_t *rows;        /* (2, bases, 2): first and end of the rows in which a basis moves anything */
     const uint8_t *need;        /* (2, gh, gw): 1 where the layer can show */
     Texture layer[2];           /* above and below the lip line */
     int scale;                  /* texels a pixel */
@@ -204,7 +205,9 @@ INLINE void draw_layers(const Mouth *m, float *sums, float *at, uint32_t *out, R
             float c = m->coef[k];
             if (c == 0.0f) continue;
             const float *b = base + (size_t)k * values;
-            for (size_t i = 0; i < values; i++) sum[i] += c * b[i];
+            const int32_t *rows = m->rows + ((size_t)layer * m->bases + k) * 2;
+            size_t from = (size_t)rows[0] * m->gw * 4, to = (size_t)rows[1] * m->gw * 4;
+            for (size_t i = from; i < to; i++) sum[i] += c * b[i];
         }
         invert(m, sum, m->need + (size_t)layer * nodes, at + (size_t)layer * values);
     }
