@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -19,6 +20,16 @@ from deployments.backends.avatar.portrait.traits import Traits
 def stream(seed: int, name: str) -> np.random.Generator:
     """A random stream for one purpose: adding a purpose leaves the others as they were."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+_COMMON: Final = {
+    # heritage -> how full nose and lips, how hooded lids often are
+    "african": (1.0, 0.0),
+    "latin american": (0.35, 0.0),
+    "south asian": (0.3, 0.0),
+    "southeast asian": (0.45, 0.3),
+    "east asian": (0.2, 0.45),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,7 @@ class Anatomy:
             centre = masculine + (feminine - masculine) * fem
             return float(centre + spread * np.clip(random.standard_normal(), -1.8, 1.8))
 
-        full = {"deep": 1.0, "dark": 0.9, "brown": 0.6}.get(traits.skin, 0.15)
+        full, fold = _COMMON.get(traits.heritage, (0.1, 0.0))
         return cls(
             cheek=about(0.975, 0.935, 0.026),
             jaw=about(0.815, 0.715, 0.042),
@@ -81,7 +92,7 @@ class Anatomy:
             eye_width=about(0.45, 0.485, 0.016),
             eye_height=about(0.186, 0.214, 0.014),
             eye_tilt=about(0.015, 0.034, 0.020),
-            hood=float(np.clip(about(0.5, 0.3, 0.22) + 0.25 * traits.age, 0, 1)),
+            hood=float(np.clip(about(0.5, 0.3, 0.22) + fold + 0.25 * traits.age, 0, 1)),
             iris=about(0.112, 0.12, 0.003),
             brow_y=about(-0.275, -0.325, 0.018),
             brow_arch=about(0.045, 0.080, 0.018),

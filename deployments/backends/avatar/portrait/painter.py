@@ -17,7 +17,13 @@ from deployments.backends.avatar.portrait.mouth import paint_mouth, paint_nose
 from deployments.backends.avatar.portrait.skin import paint_ears, paint_face, paint_neck
 from deployments.backends.avatar.portrait.strands import Layer
 from deployments.backends.avatar.portrait.traits import Traits
-from deployments.backends.avatar.portrait.worn import paint_beanie, paint_earrings, paint_glasses, paint_hijab
+from deployments.backends.avatar.portrait.worn import (
+    paint_beanie,
+    paint_earrings,
+    paint_glasses,
+    paint_hijab,
+    paint_temples,
+)
 
 
 def paint(traits: Traits) -> Field:
@@ -41,6 +47,7 @@ def paint(traits: Traits) -> Field:
     paint_eyes(pixels, traits, a)
     paint_mouth(pixels, traits, a)
     paint_brows(pixels, traits, a)
+    paint_temples(pixels, traits, a)
     _shade_under(pixels, front)
     for layer in front:
         layer.lay(pixels)

@@ -239,4 +239,10 @@ def afro(side: float) -> Hairdo:
         band=(0.62, 0.25),
     )
     behind = replace(_halo(0.46, 2400, sheet, 112), shade=0.12)
-    return Hairdo(behind=(behind,), front=(replace(_halo(0.44, 3000, sheet, 98), wave=0.045),))
+    return Hairdo(
+        behind=(behind,),
+        front=(
+            *sides(0.03),
+            replace(_halo(0.44, 3000, sheet, 98), wave=0.045),
+        ),
+    )

@@ -20,7 +20,7 @@ from deployments.backends.avatar.portrait.canvas import (
 )
 from deployments.backends.avatar.portrait.palette import LIGHTS, blend, cloth, cloth_tones, ramp
 from deployments.backends.avatar.portrait.relief import light
-from deployments.backends.avatar.portrait.traits import Traits
+from deployments.backends.avatar.portrait.traits import Colour, Traits
 
 
 def _rim(a: Anatomy, shape: str, sign: int) -> Points:
@@ -34,33 +34,44 @@ def _rim(a: Anatomy, shape: str, sign: int) -> Points:
     return np.stack([x * sign, y], 1)
 
 
+_FRAMES: tuple[Colour, ...] = ((0.10, 0.08, 0.08), (0.28, 0.16, 0.10), (0.62, 0.49, 0.28), (0.18, 0.20, 0.27))
+
+
+def _frame(patch: Patch, traits: Traits, lines: list[Points]) -> None:
+    """Wires of the seed's frame, with their shadow on the face and the light on their upper edge."""
+    colour = _FRAMES[int(stream(traits.seed, "glasses").integers(len(_FRAMES)))]
+    width = 0.030 if traits.glasses == "square" else 0.022
+    frame = np.maximum.reduce([patch.stroke(line, width, blur=0.003) for line in lines])
+    shadow = blurred(np.roll(frame, (7, 4), (0, 1)), 0.014 * UNIT)
+    patch.multiply(shadow * 0.42, (0.55, 0.40, 0.36))
+    patch.over(frame, colour)
+    upper = np.maximum.reduce([patch.stroke(shifted(line, 0, -0.004), width * 0.3, blur=0.004) for line in lines])
+    patch.screen(upper * frame * smooth(0.1, -0.25, patch.y) * 0.5, (1.0, 0.97, 0.92))
+
+
+def paint_temples(pixels: Field, traits: Traits, a: Anatomy) -> None:
+    """The arms of the glasses, which run under the hair."""
+    if traits.glasses == "none":
+        return
+    outer = float(_rim(a, traits.glasses, 1)[:, 0].max())
+    arms = [spline([(outer, -0.07), (1.0, -0.085), (1.06, -0.08)], 20) * (sign, 1) for sign in (-1, 1)]
+    _frame(Patch(pixels, -1.15, -0.3, 1.15, 0.2), traits, arms)
+
+
 def paint_glasses(pixels: Field, traits: Traits, a: Anatomy) -> None:
     """Thin frames around the eyes; the glass is clear but for a faint streak of light."""
     if traits.glasses == "none":
         return
-    random = stream(traits.seed, "glasses")
-    frames = ((0.10, 0.08, 0.08), (0.28, 0.16, 0.10), (0.62, 0.49, 0.28), (0.18, 0.20, 0.27))
-    colour = frames[int(random.integers(len(frames)))]
-    width = 0.030 if traits.glasses == "square" else 0.022
     patch = Patch(pixels, -1.15, -0.4, 1.15, 0.5)
     rims = [_rim(a, traits.glasses, sign) for sign in (-1, 1)]
-    closed = [np.concatenate([rim, rim[:2]]) for rim in rims]
     inner = float(np.abs(rims[1][:, 0]).min())
-    outer = float(np.abs(rims[1][:, 0]).max())
     bridge = spline([(-inner - 0.004, -0.02), (0.0, -0.075), (inner + 0.004, -0.02)], 30)
-    arms = [spline([(outer, -0.07), (1.0, -0.085), (1.06, -0.08)], 20) * (sign, 1) for sign in (-1, 1)]
-    lines = [*closed, bridge, *arms]
-    frame = np.maximum.reduce([patch.stroke(line, width, blur=0.003) for line in lines])
-    shadow = blurred(np.roll(frame, (7, 4), (0, 1)), 0.014 * UNIT)
-    patch.multiply(shadow * 0.42, (0.55, 0.40, 0.36))
     glass = patch.fill(*rims)
     patch.screen(glass * 0.035, (0.9, 0.95, 1.0))
     for sign in (-1, 1):
         streak = smooth(0.055, 0.0, np.abs(patch.x - sign * a.eye_x + 0.55 * (patch.y - 0.03) + 0.13))
         patch.screen(streak * glass * 0.075, (1.0, 1.0, 1.0))
-    patch.over(frame, colour)
-    upper = np.maximum.reduce([patch.stroke(shifted(line, 0, -0.004), width * 0.3, blur=0.004) for line in lines])
-    patch.screen(upper * frame * smooth(0.1, -0.25, patch.y) * 0.5, (1.0, 0.97, 0.92))
+    _frame(patch, traits, [*(np.concatenate([rim, rim[:2]]) for rim in rims), bridge])
 
 
 def paint_earrings(pixels: Field, traits: Traits, a: Anatomy) -> None:
