@@ -63,7 +63,7 @@ class FaceModel(Protocol):
     """Finds the one face of a picture. Called by the `locate` step, once per portrait."""
 
     def locate(self, picture: Picture) -> Face:
-        """Raises `UnusableFace` with code no_face, several_faces, face_too_small or face_turned_away."""
+        """Raises `UnusableFace`: no_face, several_faces, face_too_small, face_turned_away or face_cut_off."""
         ...
 
 
