@@ -55,10 +55,10 @@ def fields(frame: MouthFrame, landmarks: Array, x: Array, y: Array) -> Array:
     reach = np.where(x < 0, jaw_x[0], jaw_x[1]).clip(1.5, 4.0).astype(np.float32)
     fade_up = 1 - step(0.0, philtrum * 0.95, up)
     fade_down = 1 - step(0.0, depth * 0.85, down)
-    beside = 1 - step(1.0, np.minimum(2.1, reach), far)
+    beside = 1 - step(1.0, np.clip(reach, 1.7, 2.1), far)
     corner = _bump(far - 1.0, 0.42) * _bump(y, 0.75)
     around = (
-        (1 - step(1.0, np.minimum(2.0, 0.95 * reach), far))
+        (1 - step(1.0, np.clip(0.95 * reach, 1.7, 2.0), far))
         * (1 - step(0.0, philtrum * 1.15, up))
         * (1 - step(0.0, depth * 0.9, down))
     )

@@ -115,7 +115,9 @@ def _photo_teeth(
     own = np.clip(x / side, *reach)
     beyond = np.abs(x / side - own)
     edge_here = np.interp(own, columns, edge).astype(np.float32) - 0.45 * beyond
-    top_here = np.minimum(np.interp(own, columns, upper), edge_here - 0.03).astype(np.float32)
+    # The gum's points between the teeth stay out, else the row would go on above with stripes.
+    start = upper + 0.22 * np.maximum(edge - upper, 0)
+    top_here = np.minimum(np.interp(own, columns, start), edge_here - 0.03).astype(np.float32)
     place = frame.to_pixels(
         own, np.clip(y + 0.45 * beyond, top_here, np.maximum(edge_here + 0.45 * beyond - 0.02, top_here))
     )

@@ -134,31 +134,42 @@ INLINE v4 load4(const float *p) {
     return v;
 }
 
-/* Where the pixel at each node comes from: (gh, gw, 4) of x, y, gain. Fixed-point iteration. */
+/* Where the pixel at each node comes from: (gh, gw, 4) of x, y, gain. Newton's method on the bilinear field, with a
+ * plain step where the field folds. */
 INLINE void invert(const Mouth *m, const float *sum, const uint8_t *need, float *at) {
     float inverse = 1.0f / (float)m->step;
     for (int gy = 0; gy < m->gh; gy++) {
         for (int gx = 0; gx < m->gw; gx++) {
             size_t node = (size_t)gy * m->gw + gx;
-            float x = (float)(gx * m->step), y = (float)(gy * m->step);
+            float x = (float)gx, y = (float)gy; /* in nodes, as everything until the end */
             v4 d = load4(sum + node * 4);
+            float sx = x - d[0] * inverse, sy = y - d[1] * inverse;
             if (need[node]) {
-                for (int k = 0; k < 12; k++) {
-                    float u = clampf((x - d[0]) * inverse, 0.0f, (float)m->gw - 1.001f);
-                    float v = clampf((y - d[1]) * inverse, 0.0f, (float)m->gh - 1.001f);
+                for (int k = 0; k < 8; k++) {
+                    float u = clampf(sx, 0.0f, (float)m->gw - 1.001f), v = clampf(sy, 0.0f, (float)m->gh - 1.001f);
                     int iu = (int)u, iv = (int)v;
                     float fu = u - (float)iu, fv = v - (float)iv;
                     const float *p = sum + ((size_t)iv * m->gw + iu) * 4, *q = p + (size_t)m->gw * 4;
                     v4 a = load4(p), b = load4(p + 4), c = load4(q), e = load4(q + 4);
                     v4 top = a + (b - a) * fu, low = c + (e - c) * fu;
-                    v4 next = top + (low - top) * fv, change = next - d;
-                    d = next;
-                    if (change[0] * change[0] + change[1] * change[1] < 1e-4f) break;
+                    d = top + (low - top) * fv;
+                    float ex = sx + d[0] * inverse - x, ey = sy + d[1] * inverse - y;
+                    if (ex * ex + ey * ey < 1e-6f) break;
+                    v4 du = ((b - a) + ((e - c) - (b - a)) * fv) * inverse, dv = (low - top) * inverse;
+                    float xx = 1.0f + du[0], xy = dv[0], yx = du[1], yy = 1.0f + dv[1], det = xx * yy - xy * yx;
+                    if (det > 0.2f) {
+                        float ix = (yy * ex - xy * ey) / det, iy = (xx * ey - yx * ex) / det;
+                        sx -= clampf(ix, -4.0f, 4.0f);
+                        sy -= clampf(iy, -4.0f, 4.0f);
+                    } else {
+                        sx -= 0.5f * ex;
+                        sy -= 0.5f * ey;
+                    }
                 }
             }
             float *to = at + node * 4;
-            to[0] = x - d[0];
-            to[1] = y - d[1];
+            to[0] = sx * (float)m->step;
+            to[1] = sy * (float)m->step;
             to[2] = d[2];
             to[3] = 0.0f;
         }

@@ -65,7 +65,7 @@ def cut(picture: Picture, face: Face, size: int) -> Portrait:
     landmarks[:, :2] -= np.array([x, y], np.float32) * scale + (0.5 - 0.5 * scale)
     height = float(np.hypot(*(landmarks[152, :2] - landmarks[10, :2]))) / size
     mouth = landmarks[13, :2] / size
-    if not 0.05 <= height <= 3 or not (0 <= mouth).all() or not (mouth < 1).all():
+    if not 0.05 <= height <= 3 or not ((mouth >= 0) & (mouth < 1)).all():
         raise InvalidRequest(
             f"The face is {height:.2f} of the crop high, its mouth at {mouth[0]:.2f}, {mouth[1]:.2f} of it.",
             field="face.landmarks",
