@@ -114,7 +114,8 @@ class Espeak:
 
     def _measure(self, voice: str, language: str) -> VoiceTint:
         if voice not in self._measured:
-            samples, _ = _said(_SAMPLES.get(language, _SAMPLE), voice, _manner(1.0, 0.0))
+            pieces = sentences(_SAMPLES.get(language, _SAMPLE), language)
+            samples = np.concatenate([_said(piece, voice, _manner(1.0, 0.0))[0] for piece in pieces])
             try:
                 self._measured[voice] = tint.measure(samples, SAMPLE_RATE)
             except InvalidAudio as error:

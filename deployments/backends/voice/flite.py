@@ -59,7 +59,8 @@ _PATIENCE = 60
 """Seconds for one sentence, which takes 0.05."""
 _SAMPLE = (
     "She put seven green boxes by the open door. Why would a careful man choose the longer road? "
-    "Thin ice cracked under the heavy wagon, and both young boys jumped away."
+    "Thin ice cracked under the heavy wagon, and both young boys jumped away. The map hangs on a nail beside the "
+    "lamp. Two large ships came back from the north with fish and wool. My aunt grows beans and roses by the fence."
 )
 """What a voice is measured by."""
 
@@ -124,7 +125,8 @@ class Flite:
 
     def _measure(self, voice: str) -> VoiceTint:
         if voice not in self._measured:
-            speech = self._say(_SAMPLE, voice, 1.0)
+            # Sentence by sentence, as it will speak: in one go its pitch would be half a semitone lower.
+            speech = Speech.join(self._say(piece, voice, 1.0) for piece in sentences(_SAMPLE, _TAGS[0]))
             self._measured[voice] = tint.measure(speech.samples, speech.sample_rate)
         return self._measured[voice]
 
