@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from deployments.ingress import (
     answers,
@@ -13,6 +13,7 @@ from deployments.ingress import (
     openai_images,
     openai_models,
     openai_voices,
+    parameters,
     speech,
     system,
     videos,
@@ -43,6 +44,6 @@ def make_api(operations: Operations, settings: Settings) -> FastAPI:
     api.add_middleware(BodyLimit, limit=settings.server.upload_megabytes * MEGABYTE)
     answers.install(api)
     for part in (videos, speech, library, system, openai_audio, openai_voices, openai_images, openai_models):
-        api.include_router(part.router(operations))
+        api.include_router(part.router(operations), dependencies=[Depends(parameters.known)])
     system.install_docs(api)
     return api

@@ -307,6 +307,10 @@ def test_the_page_needs_no_other_server(api: httpx.Client) -> None:
         ("GET", "/api/v1/videos?limit=1000", 422, "invalid_request"),
         ("GET", "/api/v1/videos/x?wait=nan", 422, "invalid_request"),
         ("GET", "/api/v1/portraits?size=100000", 422, "invalid_request"),
+        ("GET", "/api/v1/portraits?side=512", 422, "unknown_field"),
+        ("GET", "/api/v1/portraits?seed=1&seed=2", 422, "given_twice"),
+        ("POST", "/api/v1/videos?text=Hello", 422, "unknown_field"),
+        ("GET", "/v1/models?x", 422, "unknown_field"),
         ("GET", "/api/v1/portraits?backend=sdxl", 422, "unknown_name"),
     ],
 )

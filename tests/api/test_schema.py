@@ -11,10 +11,13 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import BaseSchema, Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
     content_type_conformance,
+    negative_data_rejection,
     response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
+    unsupported_method,
 )
 
 PROMISED: list[Any] = [
@@ -23,6 +26,9 @@ PROMISED: list[Any] = [
     content_type_conformance,
     response_headers_conformance,
     response_schema_conformance,
+    negative_data_rejection,
+    unsupported_method,
+    allow_header_conformance,
 ]
 
 
