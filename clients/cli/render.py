@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -145,7 +145,8 @@ def made(studio: Studio, request: VideoRequest, *, quiet: bool) -> VideoJob:
         with closing(studio.watch(job.id)) as jobs:
             job = progress.follow(jobs, quiet=quiet)
     except KeyboardInterrupt:
-        studio.cancel(job.id)
+        with suppress(MouthpieceError):  # it may have ended just now, or the server be gone
+            studio.cancel(job.id)
         raise
     if job.error is not None:
         raise rebuilt(job.error.model_dump())
