@@ -18,7 +18,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from clients.cli import avatars, render, screen, serve, speak, status, videos, voices
-from pipeline.errors import MouthpieceError, UserError
+from pipeline.errors import MouthpieceError, SettingsError, UserError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -69,7 +69,7 @@ def run(arguments: Sequence[str]) -> int:
         code = app(args=list(arguments), prog_name="mouthpiece", standalone_mode=False)
     except MouthpieceError as error:
         screen.failure(error, as_json=as_json)
-        return USAGE if isinstance(error, UserError) else FAILED
+        return USAGE if isinstance(error, UserError | SettingsError) else FAILED
     except typer.TyperException as error:
         screen.failure(UserError(error.format_message(), code="usage"), as_json=as_json)
         if not as_json:

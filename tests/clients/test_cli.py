@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -150,13 +151,27 @@ def test_nobody_at_the_address(mouthpiece: Command, folder: Path) -> None:
 
 def test_a_wrong_setting_names_itself(mouthpiece: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = mouthpiece(*RENDER, "--set", "video.cfr=18", "--json")
-    assert ran.code == 1
+    assert ran.code == 2
     assert (ran.error["code"], ran.error["field"]) == ("unknown_setting", "video.cfr")
     (folder / "bad.yaml").write_text("video:\n  size: big\n")
     ran = mouthpiece("status", "--config", "bad.yaml", "--json")
     assert "bad.yaml:2" in ran.error["message"]
     monkeypatch.setenv("MOUTHPIECE_VIDEO__SIZ", "3")
     assert mouthpiece("status", "--json").error["field"] == "MOUTHPIECE_VIDEO__SIZ"
+
+
+def test_a_server_that_cannot_start_says_why(mouthpiece: Command, folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ran = mouthpiece("serve", "--port", port, "--no-dashboard", "--json")
+    assert (ran.code, ran.out) == (1, "")
+    assert (ran.error["code"], ran.error["field"]) == ("port_taken", "server.port")
+    twice = mouthpiece("serve", "--port", "9000", "--set", "server.port=9001", "--json")
+    assert (twice.code, twice.error["code"]) == (2, "duplicate_setting")
+    nobody = mouthpiece("serve", "--set", "voice.backends=nobody", "--json")
+    assert (nobody.code, nobody.error["code"], nobody.error["field"]) == (2, "unknown_name", "voice.backends")
 
 
 def test_status_of_this_machine(mouthpiece: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
