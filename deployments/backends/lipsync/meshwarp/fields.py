@@ -142,9 +142,12 @@ def coefficients(frame: MouthFrame, track: MouthTrack) -> Array:
     lower = (OPENING[0] * values["jaw"] + OPENING[2] * values["lower"]) * free - jaw
     wide, pucker = np.maximum(values["wide"], 0), values["pucker"]
     gap = jaw + upper + lower
-    # Lips that part first have to leave their overlap; a rounded gap looks larger than a wide one of its height.
-    lower = lower + 1.3 * OVERLAP * (1 - np.exp(-gap / 0.05)) - 0.13 * pucker * gap
-    upper = upper + 0.9 * OVERLAP * (1 - np.exp(-gap / 0.05))
+    # Lips that part first have to leave their overlap. A rounded gap looks larger than a wide one of its height; of
+    # a smile's mouth, with the photo's own teeth, a narrow one, all teeth, larger than a high one.
+    parted = OVERLAP * (1 - np.exp(-gap / 0.05))
+    shrink = 0.16 * pucker + 0.20 * frame.smile * np.maximum(0.5 - gap, 0)
+    lower = lower + 1.3 * parted - shrink * gap
+    upper = upper + 0.9 * parted
     # Two ways to bring the corners together, which no mouth adds up.
     narrow = 1 - (1 - 0.5 * np.maximum(-values["wide"], 0)) * (1 - 0.72 * pucker)
     rest = np.float32(frame.rest)
