@@ -55,8 +55,8 @@ def distance_to_line(points: np.ndarray, line: np.ndarray) -> np.ndarray:
 def check(picture: Picture, finder: MediapipeFace, prompt: str, seed: int) -> None:
     """One frontal face, its landmarks on the drawn features. Tolerances are in face heights.
 
-    Measured over the 72 portraits of the benchmark at both sizes, the worst of each: lips 0.012, irises 0.012,
-    chin 0.03 (0.07 under a full beard), yaw 4, pitch 9 degrees.
+    The worst of the benchmark's 72 portraits at both sizes: lips 0.005, irises 0.015, chin 0.085, yaw 3, pitch 7.5
+    degrees.
     """
     face = finder.locate(picture)
     assert abs(face.yaw) < 8
@@ -68,7 +68,7 @@ def check(picture: Picture, finder: MediapipeFace, prompt: str, seed: int) -> No
     lips = on_picture(a.lip_line(), seed, size)
     assert distance_to_line(face.landmarks[INNER_LIPS, :2].astype(float), lips).mean() < 0.02 * height
     middle = on_picture(np.array([[0.0, a.chin_y]]), seed, size)[0]
-    assert np.linalg.norm(face.landmarks[152, :2] - middle) < 0.09 * height
+    assert np.linalg.norm(face.landmarks[152, :2] - middle) < 0.11 * height
     lids = np.concatenate([a.upper_lid(), a.lower_lid()])
     for iris, outline in ((468, mirror(lids)), (473, lids)):
         eye = on_picture(outline, seed, size).mean(0)
