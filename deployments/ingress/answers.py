@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import ConfigDict
 from starlette.exceptions import HTTPException
 
 from pipeline.contracts import Contract, ErrorBody
@@ -20,6 +21,12 @@ log = logging.getLogger(__name__)
 
 Documented = dict[int | str, dict[str, Any]]
 """Answers of a route by status, for its `responses`."""
+
+
+class Described(Contract):
+    """A contract of HTTP alone: the strings under its fields are their descriptions in the document."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class ErrorAnswer(Contract):

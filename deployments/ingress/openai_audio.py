@@ -11,11 +11,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from deployments.ingress.answers import THEIR_ERRORS, file, streamed
+from deployments.ingress.answers import THEIR_ERRORS, Described, file, streamed
 from deployments.ingress.openai_models import backend_of, ignored, usage
 from deployments.ingress.uploads import body_schema, read
 from deployments.operations import Operations
-from pipeline.contracts import AudioFormat, Contract, Language, Name, SpeakRequest, Speed
+from pipeline.contracts import AudioFormat, Language, Name, SpeakRequest, Speed
 from pipeline.errors import MouthpieceError, renamed
 from pipeline.media.audio import CONTENT_TYPES
 
@@ -66,11 +66,13 @@ Voice = Annotated[
 """`"alloy"`, or `{"id": "voi_..."}`."""
 
 
-class SpeechCreation(Contract):
+class SpeechCreation(Described):
     """Speech from text; the field names are OpenAI's."""
 
-    input: Annotated[str, Field(min_length=1, max_length=LONGEST, description="What to say, at most 4096 characters.")]
-    model: Annotated[str, Field(max_length=200, description="`voice-espeak`, `espeak`, or one of OpenAI's: `tts-1`.")]
+    input: Annotated[str, Field(min_length=1, max_length=LONGEST)]
+    """What to say."""
+    model: Annotated[str, Field(max_length=200)]
+    """`voice-espeak`, `espeak`, or one of OpenAI's: `tts-1`."""
     voice: Voice
     instructions: Annotated[str, Field(max_length=LONGEST)] | None = None
     """Accepted; no backend here can follow them, which the header X-Mouthpiece-Ignored says."""

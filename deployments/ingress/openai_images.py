@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, TypeAdapter, ValidationError
 
-from deployments.ingress.answers import THEIR_ERRORS, streamed
+from deployments.ingress.answers import THEIR_ERRORS, Described, streamed
 from deployments.ingress.openai_models import backend_of, ignored, usage
 from deployments.ingress.uploads import body_schema, read
 from deployments.operations import Operations
@@ -26,14 +26,15 @@ SIZES: Final = "auto, or a square of even side from 128x128 to 1536x1536, such a
 SIDE: Final = TypeAdapter(Size)
 
 
-class ImageGeneration(Contract):
+class ImageGeneration(Described):
     """Portraits from words; the field names are OpenAI's."""
 
     prompt: Annotated[str, Field(min_length=1, max_length=2000)]
     model: Annotated[str, Field(max_length=200)] | None = None
     """`avatar-procedural`, `procedural`, or one of OpenAI's: `gpt-image-2`, `dall-e-3`."""
     n: Annotated[int, Field(ge=1, le=10)] = 1
-    size: Annotated[str, Field(max_length=20, description=SIZES)] = "auto"
+    size: Annotated[str, Field(max_length=20)] = "auto"
+    """auto, or a square of even side from 128x128 to 1536x1536, such as 512x512."""
     response_format: Literal["b64_json", "url"] = "b64_json"
     output_format: Literal["png"] = "png"
     background: Literal["auto", "opaque"] = "auto"

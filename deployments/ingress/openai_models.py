@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Path
 
-from deployments.ingress.answers import THEIR_ERRORS
+from deployments.ingress.answers import THEIR_ERRORS, Described
 from deployments.operations import Operations
 from pipeline.contracts import Capability, Contract
 from pipeline.errors import NotFound
@@ -30,7 +30,7 @@ IGNORED: Final = "X-Mouthpiece-Ignored"
 """Header of an answer that names the accepted parameters that no backend here can follow."""
 
 
-class Model(Contract):
+class Model(Described):
     id: str
     """`<capability>-<backend>`."""
     object: Literal["model"] = "model"
@@ -44,7 +44,7 @@ class ModelPage(Contract):
     data: list[Model]
 
 
-class Usage(Contract):
+class Usage(Described):
     """Models here have no tokens: a character that goes in counts as one, and so does a piece that comes out."""
 
     input_tokens: int

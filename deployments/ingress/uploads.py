@@ -205,9 +205,17 @@ def body_schema(contract: type[Contract], files: tuple[str, ...] = ()) -> dict[s
         content["application/json"] = {"schema": _object(plain, required)}
     if files:
         parts = {name: {"type": "string", "format": "binary"} for name in files}
-        simple = {name: field for name, field in plain.items() if field.get("type") != "object"}
-        content["multipart/form-data"] = {"schema": _object(simple | parts, required)}
+        content["multipart/form-data"] = {"schema": _object(_flat(plain) | parts, required)}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def _flat(properties: dict[str, Any]) -> dict[str, Any]:
+    """As parts of a form, which have no parts of their own: `backends.voice`."""
+    flat: dict[str, Any] = {}
+    for name, field in properties.items():
+        inner = field["properties"] if field.get("type") == "object" else None
+        flat |= {name: field} if inner is None else {f"{name}.{key}": value for key, value in inner.items()}
+    return flat
 
 
 def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:

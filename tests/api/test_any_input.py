@@ -17,7 +17,7 @@ from tests.api.conftest import error
 TEXT_CODES = {"text_empty", "nothing_to_say", "invalid_characters", "text_too_long"}
 
 bounded = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     database=None,
