@@ -11,7 +11,7 @@ setup(
             [f"{FOLDER}/_warp.c"],
             depends=[f"{FOLDER}/{name}.h" for name in ("vector", "head", "mouth")],
             # No fused multiply-add: every machine makes the same bytes.
-            extra_compile_args=["-O3", "-std=gnu11", "-ffp-contract=off", "-Wall", "-Wextra"],
+            extra_compile_args=["-O3", "-std=gnu11", "-ffp-contract=off", "-fwrapv", "-Wall", "-Wextra"],
         )
     ]
 )

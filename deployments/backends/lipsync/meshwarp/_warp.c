@@ -72,7 +72,7 @@ static PyObject *py_head(PyObject *self, PyObject *args) {
     v += pad / 2 * chroma + pad / 2;
     if (ofield != Py_None) {
         TAKE(field, ofield, "field", 0, 4, fine, fine, 2);
-        middle = malloc((size_t)whole * (size_t)(whole + 2 * ROWS));
+        middle = malloc((size_t)whole * (size_t)(whole + 2 * ROWS) + RUN);
         coarse = malloc((size_t)coarse_side * (size_t)coarse_side * 2 * sizeof *coarse);
         if (!middle || !coarse) {
             PyErr_NoMemory();

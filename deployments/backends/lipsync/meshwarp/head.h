@@ -10,6 +10,20 @@ enum { RUN = 16, ROWS = 4 };
 /* Product of two Q15 numbers, rounded, as pmulhrsw does it. */
 INLINE int16_t mulr(int16_t a, int16_t b) { return (int16_t)(((int32_t)a * b + 0x4000) >> 15); }
 
+/* Four taps at g / 16384 of the way from the second to the third. */
+INLINE uint8_t cubic(int16_t a, int16_t b, int16_t c, int16_t d, int16_t h) {
+    int16_t g = (int16_t)(h * 2), g2 = mulr(g, g), g3 = mulr(g2, g);
+    int16_t h2 = (int16_t)(g2 >> 1), h3 = (int16_t)(g3 >> 1);
+    int16_t wa = (int16_t)((int16_t)(2 * h2 - h - h3) >> 1);
+    int16_t wd = (int16_t)((int16_t)(h3 - h2) >> 1);
+    int16_t wb = (int16_t)(16384 + ((int16_t)(3 * h3 - 5 * h2) >> 1));
+    int16_t wc = (int16_t)(16384 - wa - wb - wd);
+    int16_t sum = (int16_t)(mulr((int16_t)(a << 7), wa) + mulr((int16_t)(b << 7), wb) +
+                            mulr((int16_t)(c << 7), wc) + mulr((int16_t)(d << 7), wd));
+    sum = (int16_t)((sum + 32) >> 6);
+    return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
+}
+
 /* 16 pixels from `s` on, resampled along a line whose taps lie `step` bytes apart. The position of pixel i is
  * f0 + i * df, in 1/16384 of a tap, within [0, 2): the taps are those at -1 .. 3. */
 INLINE void run16(const uint8_t *restrict s, ptrdiff_t step, int f0, int df, uint8_t *restrict out) {
@@ -17,20 +31,19 @@ INLINE void run16(const uint8_t *restrict s, ptrdiff_t step, int f0, int df, uin
     for (int i = 0; i < RUN; i++) {
         int16_t f = (int16_t)(f0 + i * df);
         int16_t next = (int16_t)-((f >> 14) & 1); /* all ones where the position is past tap 1 */
-        int16_t g = (int16_t)((f & 0x3fff) * 2);
         int16_t p0 = t0[i], p1 = t1[i], p2 = t2[i], p3 = t3[i], p4 = t4[i];
         int16_t a = (int16_t)(p0 ^ ((p0 ^ p1) & next)), b = (int16_t)(p1 ^ ((p1 ^ p2) & next));
         int16_t c = (int16_t)(p2 ^ ((p2 ^ p3) & next)), d = (int16_t)(p3 ^ ((p3 ^ p4) & next));
-        int16_t g2 = mulr(g, g), g3 = mulr(g2, g);
-        int16_t h = (int16_t)(g >> 1), h2 = (int16_t)(g2 >> 1), h3 = (int16_t)(g3 >> 1);
-        int16_t wa = (int16_t)((int16_t)(2 * h2 - h - h3) >> 1);
-        int16_t wd = (int16_t)((int16_t)(h3 - h2) >> 1);
-        int16_t wb = (int16_t)(16384 + ((int16_t)(3 * h3 - 5 * h2) >> 1));
-        int16_t wc = (int16_t)(16384 - wa - wb - wd);
-        int16_t sum = (int16_t)(mulr((int16_t)(a << 7), wa) + mulr((int16_t)(b << 7), wb) +
-                                mulr((int16_t)(c << 7), wc) + mulr((int16_t)(d << 7), wd));
-        sum = (int16_t)((sum + 32) >> 6);
-        out[i] = (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
+        out[i] = cubic(a, b, c, d, (int16_t)(f & 0x3fff));
+    }
+}
+
+/* The same where the field is steep: every pixel has its own whole part, kept within low .. high. */
+static void run_steep(const uint8_t *s, ptrdiff_t step, int f0, int df, int low, int high, uint8_t *out) {
+    for (int i = 0; i < RUN; i++) {
+        int f = f0 + i * df, base = clampi(f >> 14, low, high);
+        const uint8_t *t = s + base * step + i;
+        out[i] = cubic(t[-step], t[0], t[step], t[2 * step], (int16_t)(f & 0x3fff));
     }
 }
 
@@ -84,7 +97,20 @@ INLINE void warp_plane(const uint8_t *src, ptrdiff_t stride, int pad, int w, int
                 memcpy(to + j * RUN, row + j * RUN, RUN);
                 continue;
             }
-            b = clampi(b, a - 16383, a + 16383);
+            if (abs(b - a) > 16383 && abs(b - a) < 32767) {
+                uint8_t halves[2 * RUN];
+                int df = (b - a) / RUN;
+                for (int half = 0; half < RUN; half += RUN / 2) {
+                    int from = a + half * df, until = from + RUN / 2 * df, base = (from < until ? from : until) >> 14;
+                    run(row + j * RUN + half + clampi(base, -pad + 2, pad - 4), 1, from - base * 16384, df, halves + half);
+                }
+                memcpy(to + j * RUN, halves, RUN);
+                continue;
+            }
+            if (abs(b - a) > 16383) {
+                run_steep(row + j * RUN, 1, a, (b - a) / RUN, -pad + 2, pad - 4, to + j * RUN);
+                continue;
+            }
             int base = (a < b ? a : b) >> 14, x = j * RUN + clampi(base, -pad + 2, pad - 4);
             run(row + x, 1, a - base * 16384, (b - a) / RUN, to + j * RUN);
         }
@@ -99,7 +125,22 @@ INLINE void warp_plane(const uint8_t *src, ptrdiff_t stride, int pad, int w, int
                 memcpy(line + j * RUN, column + (size_t)y * wide, RUN);
                 continue;
             }
-            b = clampi(b, a - 16383, a + 16383);
+            if (abs(b - a) > 16383 && abs(b - a) < 32767) {
+                uint8_t halves[2 * RUN];
+                int df = (b - a) / RUN;
+                for (int half = 0; half < RUN; half += RUN / 2) {
+                    int from = a + half * df, until = from + RUN / 2 * df, base = (from < until ? from : until) >> 14;
+                    int top = clampi(y + base, 1 - ROWS, h + ROWS - 4);
+                    run(column + (ptrdiff_t)top * wide + half, wide, from - base * 16384, df, halves + half);
+                }
+                memcpy(line + j * RUN, halves, RUN);
+                continue;
+            }
+            if (abs(b - a) > 16383) {
+                run_steep(column + (ptrdiff_t)y * wide, wide, a, (b - a) / RUN, 1 - ROWS - y, h + ROWS - 4 - y,
+                          line + j * RUN);
+                continue;
+            }
             int base = (a < b ? a : b) >> 14, top = clampi(y + base, 1 - ROWS, h + ROWS - 4);
             run(column + (ptrdiff_t)top * wide, wide, a - base * 16384, (b - a) / RUN, line + j * RUN);
         }

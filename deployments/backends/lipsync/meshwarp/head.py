@@ -24,7 +24,7 @@ MOVES: Final = ("x", "y", "roll", "near", "yaw", "pitch", "breath")
 
 RATES: Final = {"x": 0.11, "y": 0.13, "roll": 0.12, "near": 0.08, "yaw": 0.15, "pitch": 0.17, "breath": 0.27}
 """Slowest component, Hz. Three components at incommensurate multiples make the motion look unplanned."""
-SPANS: Final = {"x": 0.008, "y": 0.006, "roll": 0.016, "near": 0.008, "yaw": 0.050, "pitch": 0.028, "breath": 0.005}
+SPANS: Final = {"x": 0.008, "y": 0.006, "roll": 0.013, "near": 0.008, "yaw": 0.050, "pitch": 0.028, "breath": 0.005}
 """About the standard deviation of natural motion while talking, toned down to what a flat picture bears."""
 PARTS: Final = ((1.0, 1.0), (0.55, 1.83), (0.30, 3.37))
 """Weight and multiple of the rate of each component."""
@@ -58,7 +58,8 @@ class Head:
         # Below the chin the neck hands the motion over to the shoulders, which hardly move.
         fall = 1 - step(0.45, 1.05, along / self.height)
         head *= np.maximum(fall, 0.12)
-        depth = np.sqrt(np.maximum(1.06 - np.minimum(radius, 1.03) ** 2, 0)) * head
+        # A ball's depth has an edge without end; a cosine bends like it in the middle and ends gently.
+        depth = 0.5 * (1 + np.cos(np.pi * np.minimum(radius / 1.3, 1))) * head
         nose = portrait.landmarks[1, :2]
         bump = np.exp(-((px - nose[0]) ** 2 + (py - nose[1]) ** 2) / (0.14 * self.height) ** 2)
         depth = (depth + 0.16 * bump) * (width * 1.25)

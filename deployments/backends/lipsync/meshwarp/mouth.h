@@ -256,8 +256,8 @@ INLINE void draw_layers(const Mouth *m, float *sums, float *at, uint32_t *out, R
                     v4 slope = (b - a) * inverse * unit;
                     a *= unit;
                     for (int k = 0; k < 3; k++) {
-                        line[layer][k] = (int32_t)a[k];
-                        line[layer][3 + k] = (int32_t)slope[k];
+                        line[layer][k] = (int32_t)clampf(a[k], -1e9f, 1e9f);
+                        line[layer][3 + k] = (int32_t)clampf(slope[k], -1e7f, 1e7f);
                     }
                 }
                 uint32_t *to = out + (size_t)(gy * step + r) * m->w + gx * step;
