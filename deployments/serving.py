@@ -29,9 +29,6 @@ LOOPBACK: Final = "127.0.0.1"
 CONTROL_LOOP_SECONDS: Final = "0.05"
 """Serve's controller looks at its deployments this often (its default is 0.1): start-up and eviction wait for it."""
 
-ATTEMPTS: Final = 2
-"""Ray gives a node half a minute to come up, whatever else the machine is doing; a busy one gets that twice."""
-
 WORKERS: Final = 2
 """Ray's count of CPUs where the machine has fewer: each deployment takes a tenth of one."""
 
@@ -119,24 +116,16 @@ class Serving:
     def _cluster(self) -> Any:
         import ray
 
-        for attempt in range(ATTEMPTS):
-            try:
-                return ray.init(
-                    address="local",
-                    num_cpus=max(WORKERS, os.cpu_count() or 1),
-                    include_dashboard=self._dashboard,
-                    dashboard_host=LOOPBACK,
-                    dashboard_port=self.settings.ray.dashboard_port if self._dashboard else None,
-                    object_store_memory=self.settings.ray.object_store_megabytes << 20,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                )
-            except Exception as error:
-                ray.shutdown()
-                if attempt == ATTEMPTS - 1:
-                    raise
-                log.warning("Ray did not start (%s); trying once more.", error)
-        raise AssertionError("unreachable")
+        return ray.init(
+            address="local",
+            num_cpus=max(WORKERS, os.cpu_count() or 1),
+            include_dashboard=self._dashboard,
+            dashboard_host=LOOPBACK,
+            dashboard_port=self.settings.ray.dashboard_port if self._dashboard else None,
+            object_store_memory=self.settings.ray.object_store_megabytes << 20,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
 
     def stop(self) -> None:
         """Ends the application, then every process of the cluster."""
