@@ -55,3 +55,20 @@ def error(answer: httpx.Response) -> dict[str, object]:
     assert {"code", "message", "retryable"} <= set(found), found
     assert found["message"], found
     return found
+
+
+def refused(answer: httpx.Response, code: str, field: str, status: int = 422) -> dict[str, object]:
+    """The error of an answer, which is this one."""
+    found = error(answer)
+    assert (answer.status_code, found["code"], found.get("field")) == (status, code, field), found
+    assert not found["retryable"]
+    return found
+
+
+@pytest.fixture
+def then_a_good_request_works(api: httpx.Client) -> Iterator[None]:
+    """Whatever the test did to the server."""
+    yield
+    answer = api.post("/api/v1/speech", json={"text": "Good."})
+    assert answer.status_code == 200, answer.text
+    assert len(answer.content) > 5_000
