@@ -37,6 +37,7 @@ class VideoJobs:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._changed = asyncio.Condition()
+        self._ending = asyncio.Lock()
         self._concurrent = concurrent
         self._workers: list[asyncio.Task[None]] = []
 
@@ -165,14 +166,16 @@ class VideoJobs:
             await self._end(self._jobs[job.id], status="completed", stage="done", progress=100.0, result=facts, **made)
 
     async def _end(self, job: VideoJob, **update: object) -> None:
-        """The first end counts: a job cancelled while its last step finished stays cancelled."""
-        if self._jobs[job.id].status in ENDED:
-            return
-        ended = job.model_copy(update={**update, "completed_at": datetime.now(UTC)})
-        self._jobs[job.id] = ended
-        await asyncio.to_thread(self._folder.save, ended)
-        async with self._changed:
-            self._changed.notify_all()
+        """On disk first, then for everyone to see. The first end counts: a job cancelled while its last step
+        finished stays cancelled."""
+        async with self._ending:
+            if self._jobs[job.id].status in ENDED:
+                return
+            ended = job.model_copy(update={**update, "completed_at": datetime.now(UTC)})
+            await asyncio.to_thread(self._folder.save, ended)
+            async with self._changed:
+                self._jobs[job.id] = ended
+                self._changed.notify_all()
 
     async def _progress(self, job_id: str, update: dict[str, Any]) -> None:
         async with self._changed:
