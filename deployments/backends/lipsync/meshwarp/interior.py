@@ -71,7 +71,7 @@ def _drawn_teeth(x: Array, y: Array, line: float, white: Array, upper: bool, blu
     gum = step(0.36, 0.44, depth - 0.05 * np.abs(across) ** 3)
     luma, blue, red = white
     yuv = np.empty((*x.shape, 3), np.float32)
-    yuv[..., 0] = 16 + (luma - 16) * np.clip(light, 0.1, 1) * (1.0 if upper else 0.86) * (1 - 0.42 * gum)
+    yuv[..., 0] = 16 + (luma - 16) * np.clip(light, 0.1, 1) * (1.0 if upper else 0.93) * (1 - 0.42 * gum)
     yuv[..., 1] = blue - 4 * gum
     yuv[..., 2] = red + 20 * gum
     alpha = alpha * (1 - step(1.0, 1.12, np.abs(x)))
@@ -144,7 +144,7 @@ def interior(frame: MouthFrame, yuv: NDArray[np.uint8], closed: float, scale: in
     )
     spots = frame.to_pixels(at, level.astype(np.float32))
     skin = cv2.remap(
-        cv2.GaussianBlur(yuv, (0, 0), max(1.0, frame.unit * 0.06)), spots[..., 0], spots[..., 1], cv2.INTER_LINEAR
+        cv2.blur(yuv, (int(0.09 * frame.unit) * 2 + 1,) * 2), spots[..., 0], spots[..., 1], cv2.INTER_LINEAR
     )[0].astype(np.float32)
     lip, cheek = skin[3], skin[[0, 1, 2]].mean(axis=0)
     tint = (cheek[1:] - 128) * 0.22 + 128 + np.array([-1.5, 1.0], np.float32)

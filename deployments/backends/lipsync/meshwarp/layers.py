@@ -117,7 +117,7 @@ class Mouth:
         inside = 1 - step(0.96, 1.03, np.abs(x))
         if open_:
             base = _unsmiled(frame, base, x, y)
-            rim = cv2.GaussianBlur(yuv, (0, 0), max(0.05 * frame.unit, 0.5))
+            rim = cv2.blur(yuv, (int(0.06 * frame.unit) * 2 + 1,) * 2)
         layers = []
         for sign, curve in ((1, frame.upper), (-1, frame.lower)):
             edge = frame.at(curve, x) - sign * frame.cut * inside
@@ -206,7 +206,10 @@ def _unsmiled(frame: MouthFrame, texture: NDArray[np.uint8], x: Array, y: Array)
         mask = cv2.dilate((dark | (inside & zone)).astype(np.uint8), np.ones((3, 3), np.uint8))
         texture[window] = cv2.inpaint(np.ascontiguousarray(part), mask, 3, cv2.INPAINT_TELEA)
     if frame.smile > 0:
-        soft = cv2.GaussianBlur(texture[..., 0], (0, 0), max(0.16 * frame.unit * scale, 1.0)).astype(np.float32)
+        rows, columns = texture.shape[:2]
+        quarter = cv2.resize(texture[..., 0], (max(columns // 4, 1), max(rows // 4, 1)), interpolation=cv2.INTER_AREA)
+        quarter = cv2.GaussianBlur(quarter, (0, 0), max(0.04 * frame.unit * scale, 0.5))
+        soft = cv2.resize(quarter, (columns, rows), interpolation=cv2.INTER_LINEAR).astype(np.float32)
         fold = np.exp(-(((np.abs(x) - 1.45) / 0.35) ** 2) - ((y + 0.35) / 0.55) ** 2) * 0.55 * frame.smile
         luma = texture[..., 0].astype(np.float32)
         texture[..., 0] = np.clip(luma + fold * np.maximum(soft - luma, 0) + 0.5, 0, 255).astype(np.uint8)
