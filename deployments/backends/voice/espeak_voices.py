@@ -26,7 +26,8 @@ _ALIASES = {
 
 
 def language_of(tag: str) -> Language:
-    """The language for a BCP 47 tag: itself, an alias, the one that claims it most, or that of a shorter tag.
+    """The language for a BCP 47 tag: itself, an alias, the one that claims it most, that of a shorter tag, or a
+    narrower one.
 
     Raises `UnknownName`, listing every tag.
     """
@@ -45,6 +46,9 @@ def language_of(tag: str) -> Language:
         if claims:
             return known[min(claims)[1]]
         wanted = re.sub(r"(-[a-z0-9])?-[^-]*$", "", wanted) if "-" in wanted else ""
+    for language in known:
+        if _base(language) == tag.lower():  # chr, where there is only chr-us-qaaa-x-west
+            return language
     raise UnknownName.of("language", tag, own)
 
 
@@ -64,7 +68,7 @@ def voice_of(name: str, language: Language) -> tuple[Language, str]:
     chosen = own.get(_ALIASES.get(head, head))
     if chosen is None or (plus and tail not in variants):
         raise UnknownName.of("voice", name, voices())
-    if _base(chosen) != _base(language):
+    if _base(chosen) != _base(language) and not set(chosen.tags) & set(language.tags):
         raise UnknownName(
             f"The voice {name!r} does not speak {language.tags[0]!r}.",
             code="voice_language",
