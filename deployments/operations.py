@@ -57,8 +57,9 @@ class Operations:
     async def wait_video(self, job_id: str, seconds: float) -> VideoJob:
         return await self._call("wait_video", job_id, seconds)
 
-    def watch_video(self, job_id: str) -> AsyncIterator[VideoJob]:
-        return self._stream("watch_video", job_id)
+    async def watch_video(self, job_id: str) -> AsyncIterator[VideoJob]:
+        async for piece in self._stream("watch_video", job_id):
+            yield piece
 
     async def cancel_video(self, job_id: str) -> VideoJob:
         return await self._call("cancel_video", job_id)
@@ -66,11 +67,13 @@ class Operations:
     async def delete_video(self, job_id: str) -> None:
         await self._call("delete_video", job_id)
 
-    def video_content(self, job_id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        return self._stream("video_content", job_id, start, end)
+    async def video_content(self, job_id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        async for piece in self._stream("video_content", job_id, start, end):
+            yield piece
 
-    def speak(self, request: SpeakRequest) -> AsyncIterator[bytes]:
-        return self._stream("speak", request)
+    async def speak(self, request: SpeakRequest) -> AsyncIterator[bytes]:
+        async for piece in self._stream("speak", request):
+            yield piece
 
     async def draw(self, request: DrawRequest) -> bytes:
         return await self._call("draw", request)
@@ -84,10 +87,11 @@ class Operations:
     async def voice(self, voice: str) -> VoiceProfile:
         return await self._call("voice", voice)
 
-    def preview_voice(
+    async def preview_voice(
         self, voice: str, text: str | None = None, language: str = "en", format: AudioFormat = "wav"
     ) -> AsyncIterator[bytes]:
-        return self._stream("preview_voice", voice, text, language, format)
+        async for piece in self._stream("preview_voice", voice, text, language, format):
+            yield piece
 
     async def rename_voice(self, voice: str, name: str) -> VoiceProfile:
         return await self._call("rename_voice", voice, name)
