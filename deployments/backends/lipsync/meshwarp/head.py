@@ -24,7 +24,7 @@ MOVES: Final = ("x", "y", "roll", "near", "yaw", "pitch", "breath")
 
 RATES: Final = {"x": 0.11, "y": 0.13, "roll": 0.12, "near": 0.08, "yaw": 0.15, "pitch": 0.17, "breath": 0.27}
 """Slowest component, Hz. Three components at incommensurate multiples make the motion look unplanned."""
-SPANS: Final = {"x": 0.008, "y": 0.006, "roll": 0.013, "near": 0.008, "yaw": 0.050, "pitch": 0.028, "breath": 0.005}
+SPANS: Final = {"x": 0.008, "y": 0.006, "roll": 0.011, "near": 0.008, "yaw": 0.038, "pitch": 0.011, "breath": 0.005}
 """About the standard deviation of natural motion while talking, toned down to what a flat picture bears."""
 PARTS: Final = ((1.0, 1.0), (0.55, 1.83), (0.30, 3.37))
 """Weight and multiple of the rate of each component."""
@@ -101,8 +101,8 @@ def head_poses(request: AnimationRequest, loudness: Array, first: int, count: in
         parts = PARTS[:1] if name == "breath" else PARTS
         wave = sum(w * np.sin(2 * np.pi * rate * m * time + p) for (w, m), p in zip(parts, phases, strict=False))
         out[:, column] = SPANS[name] * wave * (1.0 if name == "breath" else 0.65 + 0.5 * loud)
-    out[:, MOVES.index("pitch")] -= 0.030 * (loud - 0.4)
-    out[:, MOVES.index("y")] += 0.006 * (loud - 0.4)
+    out[:, MOVES.index("pitch")] -= 0.012 * (loud - 0.4)
+    out[:, MOVES.index("y")] += 0.012 * (loud - 0.4)
     return (out * request.head_motion).astype(np.float32)
 
 
