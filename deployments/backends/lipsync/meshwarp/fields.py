@@ -145,7 +145,7 @@ def coefficients(frame: MouthFrame, track: MouthTrack) -> Array:
     # Lips that part first have to leave their overlap. A rounded gap looks larger than a wide one of its height; of
     # a smile's mouth, with the photo's own teeth, a narrow one, all teeth, larger than a high one.
     parted = OVERLAP * (1 - np.exp(-gap / 0.05))
-    shrink = 0.16 * pucker + 0.20 * frame.smile * np.maximum(0.5 - gap, 0)
+    shrink = (0.14 + 0.12 * frame.smile) * pucker + 0.22 * frame.smile * np.maximum(0.5 - gap, 0)
     lower = lower + 1.3 * parted - shrink * gap
     upper = upper + 0.9 * parted
     # Two ways to bring the corners together, which no mouth adds up.
