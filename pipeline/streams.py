@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ _END: Final = object()
 _makers: Final[weakref.WeakSet[threading.Thread]] = weakref.WeakSet()
 
 
-async def from_thread(start: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
+async def from_thread(start: Callable[[], Iterator[T]]) -> AsyncGenerator[T]:
     """Runs the iterator that `start` makes in a thread and yields what it yields, in order.
 
     An exception there is raised here. Abandoning this generator closes the iterator, in its own thread, at

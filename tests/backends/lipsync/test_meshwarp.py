@@ -111,7 +111,7 @@ def test_lips_open_and_close_as_the_track_says() -> None:
     """Measured by the face mesh: closed for m, about as wide open as meant otherwise."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import mediapipe
+        from mediapipe.python.solutions import face_mesh
 
         shapes = [
             {},
@@ -122,7 +122,7 @@ def test_lips_open_and_close_as_the_track_says() -> None:
             {"jaw": 0.5, "pucker": 0.8, "wide": -0.6},
         ]
         gaps = []
-        with mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True) as mesh:
+        with face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True) as mesh:
             for shape in shapes:
                 found = mesh.process(tracked(512, **shape)).multi_face_landmarks[0].landmark
                 points = np.array([(p.x, p.y) for p in found])

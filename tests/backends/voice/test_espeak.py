@@ -140,7 +140,7 @@ def test_unknown_languages_are_refused_at_once(espeak, tag):
     with pytest.raises(UnknownName) as caught:
         espeak.speak(SpeechRequest("Hello", language=tag))
     assert caught.value.field == "language"
-    assert "pt-br" in caught.value.accepted.split(", ")
+    assert "pt-br" in (caught.value.accepted or "").split(", ")
 
 
 def test_voices_by_language_by_timbre_and_by_both(espeak):
@@ -158,7 +158,7 @@ def test_unknown_voices_are_refused_at_once(espeak, voice):
     with pytest.raises(UnknownName) as caught:
         espeak.speak(SpeechRequest("Hello", voice=voice))
     assert caught.value.field == "voice"
-    assert "klatt4" in caught.value.accepted
+    assert "klatt4" in (caught.value.accepted or "")
 
 
 def test_a_voice_of_another_language_is_refused(espeak):

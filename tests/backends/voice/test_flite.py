@@ -94,9 +94,14 @@ def test_the_same_request_gives_the_same_bytes(flite):
 
 @needs_flite
 def test_names_that_are_not_here_are_refused_at_once(flite):
-    for options, field in (({"language": "de"}, "language"), ({"voice": "kal"}, "voice"), ({"voice": "-o"}, "voice")):
+    refused = (
+        (SpeechRequest("Hello", language="de"), "language"),
+        (SpeechRequest("Hello", voice="kal"), "voice"),
+        (SpeechRequest("Hello", voice="-o"), "voice"),
+    )
+    for request, field in refused:
         with pytest.raises(UnknownName) as caught:
-            flite.speak(SpeechRequest("Hello", **options))
+            flite.speak(request)
         assert caught.value.field == field
     assert say(flite, language="EN-gb").language == "en-us"
 
