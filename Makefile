@@ -45,7 +45,8 @@ $(UV):
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv
 
 # The dev set holds the base set, so whichever came first, nothing is taken away again.
-$(VENV)/.installed: $(UV) pyproject.toml setup.py requirements/base.txt $(wildcard deployments/backends/*/*/*.c)
+$(VENV)/.installed: $(UV) pyproject.toml setup.py requirements/base.txt \
+    $(wildcard deployments/backends/*/*/*.c deployments/backends/*/*/*.h)
 	$(UV) pip install -q -r requirements/base.txt
 	$(UV) pip install -q --no-deps --no-build-isolation -e .
 	@touch $@

@@ -12,7 +12,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
 FOLDERS: Final = ("pipeline", "deployments", "clients", "benchmarks", "cluster", "docs")
-KINDS: Final = frozenset({".py", ".c", ".npz", ".html", ".js", ".css", ".yaml", ".json"})
+KINDS: Final = frozenset({".py", ".pyi", ".c", ".h", ".npz", ".html", ".js", ".css", ".yaml", ".json"})
 START, END = "<!-- files: written by docs/map.py -->", "<!-- end of files -->"
 
 
@@ -28,9 +28,9 @@ def files() -> list[Path]:
 
 def summary(path: Path) -> str:
     """What the file says of itself in its first paragraph, as one line."""
-    if path.suffix == ".py":
+    if path.suffix in {".py", ".pyi"}:
         text = ast.get_docstring(ast.parse(path.read_text())) or ""
-    elif path.suffix in {".c", ".js", ".css"}:
+    elif path.suffix in {".c", ".h", ".js", ".css"}:
         comment = re.match(r"\s*/\*+(.*?)\*/", path.read_text(), re.DOTALL)
         text = re.sub(r"^\s*\* ?", "", comment.group(1), flags=re.MULTILINE).strip() if comment else ""
     else:
