@@ -165,6 +165,7 @@ def per_frame(folder: Path) -> tuple[float, float]:
 def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
+        (folder / "process").mkdir()
         figures = served(folder / "served")
         cold_seconds = cold(folder)
         whole, encoding = per_frame(folder / "process")

@@ -26,7 +26,7 @@ VALUES = {
     ("server", "request_seconds"): SECONDS,
     ("ray", "object_store_megabytes"): st.integers(80, 10_000),
     ("storage", "folder"): st.sampled_from(["/srv/mouthpiece", "/a b/é"]),
-    ("limits", "clip_seconds_min"): st.floats(0.5, 60),
+    ("limits", "clip_seconds_min"): st.floats(3, 60),
     ("limits", "image_pixels"): st.integers(4096, 10**9),
     ("voice", "backends"): NAMES,
     ("lipsync", "backends"): NAMES,
