@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from pipeline.contracts import VideoJob, VideoRequest
 from pipeline.errors import NotFound
 from pipeline.ids import check_id
+
+log = logging.getLogger("mouthpiece.videos")
 
 PARTS = ("audio", "voice_clip", "portrait")
 """Fields of a request that hold bytes: files of their own beside request.json."""
@@ -59,8 +61,14 @@ class JobFolder:
     def load(self) -> Iterator[VideoJob]:
         """Every job, oldest first. A folder whose job.json is missing or damaged is passed over, not deleted."""
         for folder in sorted(self._root.iterdir()):
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValidationError):
-                yield VideoJob.model_validate_json((folder / "job.json").read_bytes())
+            try:
+                job = VideoJob.model_validate_json((folder / "job.json").read_bytes())
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except ValidationError as error:
+                log.warning("%s is damaged and passed over: %s", folder / "job.json", error)
+                continue
+            yield job
 
     def _folder(self, job_id: str) -> Path:
         try:

@@ -16,7 +16,7 @@ from pipeline.ids import new_id
 from pipeline.jobs.folder import JobFolder
 from pipeline.render import Report
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("mouthpiece.videos")
 
 Render = Callable[[VideoRequest, Path, Report], Awaitable[VideoFacts]]
 
@@ -33,6 +33,7 @@ class VideoJobs:
         self._folder = JobFolder(folder)
         self._render = render
         self._limit = queued
+        self._arriving = 0
         self._jobs: dict[str, VideoJob] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._queue: asyncio.Queue[str] = asyncio.Queue()
@@ -53,14 +54,24 @@ class VideoJobs:
 
     async def submit(self, request: VideoRequest) -> VideoJob:
         """Accepts an admitted request. Raises `Busy` when the queue is full."""
-        if self._queue.qsize() >= self._limit:
+        if self._waiting() >= self._limit:
             raise Busy(f"{self._limit} videos are waiting already.", code="queue_full", retry_after=10)
         now = datetime.now(UTC)
         job = VideoJob(id=new_id("vid"), status="queued", progress=0, stage="queued", created_at=now)
-        await asyncio.to_thread(self._folder.add, job, request)
+        self._arriving += 1
+        try:
+            await asyncio.to_thread(self._folder.add, job, request)
+        finally:
+            self._arriving -= 1
         self._jobs[job.id] = job
         self._queue.put_nowait(job.id)
         return job
+
+    def _waiting(self) -> int:
+        # Not the queue's own size: what was cancelled stays in there until a worker comes by, and what is being
+        # written to disk is not in there yet.
+        queued = (job.id for job in self._jobs.values() if job.status == "queued")
+        return self._arriving + sum(job_id not in self._running for job_id in queued)
 
     def get(self, job_id: str) -> VideoJob:
         try:
@@ -103,7 +114,7 @@ class VideoJobs:
         job = self.get(job_id)
         if job.status in ENDED:
             raise Conflict(f"The video {job_id} is {job.status} already.", code="already_ended")
-        await self._end(job, status="cancelled")
+        await self._end(job_id, status="cancelled")
         task = self._running.get(job_id)
         if task is not None:
             task.cancel()
@@ -160,21 +171,25 @@ class VideoJobs:
             if not isinstance(error, MouthpieceError):
                 log.exception("video %s failed", job.id)
             body = ErrorBody(**known.body()["error"])
-            await self._end(self._jobs[job.id], status="failed", stage=self._jobs[job.id].stage, error=body)
+            await self._end(job.id, status="failed", error=body)
         else:
             made = {"frames_made": facts.frames, "frames_total": facts.frames}
-            await self._end(self._jobs[job.id], status="completed", stage="done", progress=100.0, result=facts, **made)
+            await self._end(job.id, status="completed", stage="done", progress=100.0, result=facts, **made)
 
-    async def _end(self, job: VideoJob, **update: object) -> None:
+    async def _end(self, job_id: str, **update: object) -> None:
         """On disk first, then for everyone to see. The first end counts: a job cancelled while its last step
         finished stays cancelled."""
         async with self._ending:
-            if self._jobs[job.id].status in ENDED:
+            if self._jobs[job_id].status in ENDED:
                 return
-            ended = job.model_copy(update={**update, "completed_at": datetime.now(UTC)})
-            await asyncio.to_thread(self._folder.save, ended)
+            update["completed_at"] = datetime.now(UTC)
+            try:
+                await asyncio.to_thread(self._folder.save, self._jobs[job_id].model_copy(update=update))
+            except OSError:
+                # Those who wait for it have to hear of its end all the same; a restart renders it again.
+                log.exception("The end of video %s can't be written.", job_id)
             async with self._changed:
-                self._jobs[job.id] = ended
+                self._jobs[job_id] = self._jobs[job_id].model_copy(update=update)
                 self._changed.notify_all()
 
     async def _progress(self, job_id: str, update: dict[str, Any]) -> None:

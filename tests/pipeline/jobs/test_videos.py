@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,40 @@ def test_a_full_queue_says_when_to_come_back(tmp_path: Path) -> None:
         assert refused.value.retry_after
 
     run(tmp_path, test, endless, queued=2)
+
+
+def test_what_was_cancelled_does_not_fill_the_queue(tmp_path: Path) -> None:
+    async def test(jobs: VideoJobs) -> None:
+        first = await jobs.submit(ask())
+        async for state in jobs.watch(first.id):
+            if state.status == "running":
+                break
+        for _ in range(3):
+            await jobs.cancel((await jobs.submit(ask())).id)
+
+    run(tmp_path, test, endless, queued=1)
+
+
+def test_many_at_once_do_not_overfill_the_queue(tmp_path: Path) -> None:
+    async def test(jobs: VideoJobs) -> None:
+        answers = await asyncio.gather(*(jobs.submit(ask()) for _ in range(10)), return_exceptions=True)
+        assert sum(isinstance(answer, Busy) for answer in answers) == 7
+
+    run(tmp_path, test, endless, queued=3)
+
+
+def test_an_end_that_can_not_be_written_is_seen_all_the_same(tmp_path: Path) -> None:
+    async def render(request: VideoRequest, target: Path, report: Report) -> VideoFacts:
+        shutil.rmtree(target.parent)
+        raise InvalidText("Nothing to say.", field="text")
+
+    async def test(jobs: VideoJobs) -> None:
+        ended = await jobs.wait((await jobs.submit(ask())).id, 10)
+        assert ended.status == "failed"
+        assert ended.error is not None
+        assert ended.error.code == "invalid_text"
+
+    run(tmp_path, test, render)
 
 
 def test_unknown_ids_are_not_found_and_never_become_paths(tmp_path: Path) -> None:
