@@ -159,7 +159,7 @@ class Coordinator:
         return await self._library.voices()
 
     async def voice(self, voice: str) -> VoiceProfile:
-        return self._library.voice(voice)
+        return await asyncio.to_thread(self._library.voice, voice)
 
     async def preview_voice(
         self, voice: str, text: str | None = None, language: str = "en", format: AudioFormat = "wav"
@@ -169,10 +169,10 @@ class Coordinator:
             yield piece
 
     async def rename_voice(self, voice: str, name: str) -> VoiceProfile:
-        return self._library.rename_voice(voice, name)
+        return await asyncio.to_thread(self._library.rename_voice, voice, name)
 
     async def delete_voice(self, voice: str) -> None:
-        self._library.delete_voice(voice)
+        await asyncio.to_thread(self._library.delete_voice, voice)
 
     # Consents
 
@@ -180,16 +180,16 @@ class Coordinator:
         return await self._library.create_consent(name, language, recording)
 
     async def consents(self, limit: int = 20, after: str | None = None) -> list[Consent]:
-        return self._library.consents(limit, after)
+        return await asyncio.to_thread(self._library.consents, limit, after)
 
     async def consent(self, consent: str) -> Consent:
-        return self._library.consent(consent)
+        return await asyncio.to_thread(self._library.consent, consent)
 
     async def rename_consent(self, consent: str, name: str) -> Consent:
-        return self._library.rename_consent(consent, name)
+        return await asyncio.to_thread(self._library.rename_consent, consent, name)
 
     async def delete_consent(self, consent: str) -> None:
-        self._library.delete_consent(consent)
+        await asyncio.to_thread(self._library.delete_consent, consent)
 
     # Avatars
 
@@ -204,19 +204,19 @@ class Coordinator:
         return await self._library.create_avatar(name, portrait, prompt, size, seed)
 
     async def avatars(self) -> list[Avatar]:
-        return self._library.avatars()
+        return await asyncio.to_thread(self._library.avatars)
 
     async def avatar(self, avatar: str) -> Avatar:
-        return self._library.avatar(avatar)
+        return await asyncio.to_thread(self._library.avatar, avatar)
 
     async def avatar_png(self, avatar: str) -> bytes:
         return await asyncio.to_thread(self._library.avatar_png, avatar)
 
     async def rename_avatar(self, avatar: str, name: str) -> Avatar:
-        return self._library.rename_avatar(avatar, name)
+        return await asyncio.to_thread(self._library.rename_avatar, avatar, name)
 
     async def delete_avatar(self, avatar: str) -> None:
-        self._library.delete_avatar(avatar)
+        await asyncio.to_thread(self._library.delete_avatar, avatar)
 
     # System
 

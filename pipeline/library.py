@@ -24,7 +24,7 @@ PREVIEW = "Hello, this is how I sound. The quick brown fox jumps over the lazy d
 
 
 class Library:
-    """The operations on voice profiles, consents and avatars."""
+    """The operations on voice profiles, consents and avatars. Those that are no coroutines read and write files."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Library:
         Raises `InvalidAudio` with the reason, `Conflict` for the name, `NotFound` for the consent.
         """
         if consent is not None:
-            self.consent(consent)
+            await asyncio.to_thread(self.consent, consent)
         backend = self._models.choose("voice", None)
         with renamed(voice_clip="clip"):
             tint = await self._speaker.measure(backend, clip)
@@ -66,11 +66,12 @@ class Library:
     def voice(self, voice: str) -> VoiceProfile:
         return self._voices.get(voice)
 
-    def preview_voice(self, voice: str, text: str | None, language: str) -> AsyncIterator[Speech]:
+    async def preview_voice(self, voice: str, text: str | None, language: str) -> AsyncIterator[Speech]:
         """The profile's voice, saying `text` or a sentence of ours."""
-        tint = self._voices.tint(self._voices.get(voice).id)
+        tint = await asyncio.to_thread(self._speaker.kept, voice)
         spoken = Spoken(self._models.choose("voice", None), None, tint)
-        return self._speaker.speak(spoken, text or PREVIEW, language)
+        async for part in self._speaker.speak(spoken, text or PREVIEW, language):
+            yield part
 
     def rename_voice(self, voice: str, name: str) -> VoiceProfile:
         return self._voices.rename(self._voices.get(voice).id, name)
@@ -82,7 +83,7 @@ class Library:
         """Keeps the recording as evidence. Raises `InvalidAudio` where there is nothing to be heard in it."""
         longest = self._settings.limits.clip_seconds_max
         samples, rate = await asyncio.to_thread(decode_audio, recording, field="recording", max_seconds=longest)
-        check_speech(samples, rate, "recording")
+        await asyncio.to_thread(check_speech, samples, rate, "recording")
         return await asyncio.to_thread(self._consents.create, name, language, samples, rate)
 
     def consents(self, limit: int, after: str | None) -> list[Consent]:

@@ -8,13 +8,14 @@ import logging
 from collections.abc import Callable, Coroutine
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, get_args
 
 import numpy as np
 
 from pipeline import timings
 from pipeline.contracts import (
     AnimationRequest,
+    Capability,
     Encoding,
     PortraitRequest,
     Speech,
@@ -30,7 +31,7 @@ from pipeline.steps.speak import Speaker, Spoken
 from pipeline.storage.avatars import AvatarStore
 from pipeline.text import normalise
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("mouthpiece.render")
 
 T = TypeVar("T")
 
@@ -64,8 +65,9 @@ class Renderer:
         """Everything about a request that can be refused, before it is accepted. Raises `UserError`."""
         _one_of(request, "text", "audio", required=True)
         _one_of(request, "portrait", "avatar", "prompt", required=False)
-        self._models.choose("lipsync", request.backends.lipsync)
-        self._models.choose("face", request.backends.face)
+        # Those that the request does not need as well: a name that nobody knows is a mistake wherever it stands.
+        for capability in get_args(Capability):
+            self._models.choose(capability, getattr(request.backends, capability))
         if request.text is not None:
             normalise(request.text, limit=self._settings.limits.text_characters)
             await self._spoken(request)
@@ -74,9 +76,7 @@ class Renderer:
         if request.portrait is not None:
             await self._locator.photo(request.portrait, request.backends.face)
         elif request.avatar is not None:
-            self._avatars.get(request.avatar)
-        else:
-            self._models.choose("avatar", request.backends.avatar)
+            await asyncio.to_thread(self._avatars.get, request.avatar)
 
     async def render(self, request: VideoRequest, target: Path, report: Report) -> VideoFacts:
         """Writes the video to `target`. Cancelling the task stops the models and leaves no file.
@@ -98,7 +98,7 @@ class Renderer:
             raise TooLarge(
                 f"The speech lasts {speech.seconds:.0f} s.",
                 code="video_too_long",
-                field="text",
+                field="audio" if request.text is None else "text",
                 accepted=f"at most {self._settings.limits.video_seconds:.0f} s",
             )
         animation = AnimationRequest(
@@ -175,7 +175,7 @@ class Renderer:
         if request.voice is not None or request.voice_clip is not None:
             raise InvalidRequest(
                 "A recording is lip-synced as it is; a voice speaks a text.",
-                field="voice",
+                field="voice_clip" if request.voice is None else "voice",
                 accepted="text with a voice, or audio alone",
             )
         data = request.audio or b""
@@ -188,8 +188,8 @@ class Renderer:
             with ledger.measure("locate"):
                 return await self._locator.photo(request.portrait, request.backends.face)
         if request.avatar is not None:
-            avatar = self._avatars.get(request.avatar)
-            return Portrait(self._avatars.picture(avatar.id), self._avatars.face(avatar.id))
+            with ledger.measure("load"):
+                return await asyncio.to_thread(self._kept, request.avatar)
         with ledger.measure("draw"):
             backend = self._models.choose("avatar", request.backends.avatar)
             # Never smaller than a face that can be found and followed; the frames are cut down to their size.
@@ -197,6 +197,10 @@ class Renderer:
             picture = await self._models.draw(backend, PortraitRequest(request.prompt or "", size, request.seed))
         with ledger.measure("locate"):
             return await self._locator.picture(picture, request.backends.face)
+
+    def _kept(self, avatar: str) -> Portrait:
+        identity = self._avatars.get(avatar).id
+        return Portrait(self._avatars.picture(identity), self._avatars.face(identity))
 
     def _used(self, request: VideoRequest) -> dict[str, str]:
         used: dict[str, str] = {}

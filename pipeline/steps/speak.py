@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
@@ -50,11 +51,11 @@ class Speaker:
         if voice is None:
             return Spoken(name, None, None)
         try:
-            return Spoken(name, None, self._shelf.tint(self._shelf.get(voice).id))
+            return Spoken(name, None, await asyncio.to_thread(self.kept, voice))
         except NotFound as error:
             base, plus, timbre = voice.partition("+")  # en-us+f3: one voice's language with the timbre of another
             if base not in builtin or (plus and timbre not in builtin):
-                profiles = [profile.name for profile in self._shelf.list()]
+                profiles = [profile.name for profile in await asyncio.to_thread(self._shelf.list)]
                 raise UnknownName.of("voice", voice, [*profiles, *builtin], field="voice") from error
             if not _speaks(language, builtin[base]):
                 raise InvalidRequest(
@@ -65,12 +66,17 @@ class Speaker:
                 ) from error
             return Spoken(name, voice, None)
 
+    def kept(self, voice: str) -> VoiceTint:
+        """The tint of a profile, by id or name; reads files. Raises `NotFound`."""
+        return self._shelf.tint(self._shelf.get(voice).id)
+
     async def measure(self, backend: str, clip: bytes) -> VoiceTint:
         """The tint of a reference clip. Raises `InvalidAudio` with the reason where it can't be used."""
         key = Recent.key(backend.encode(), clip)
         found = self._tints.get(key)
         if found is None:
-            samples, rate = decode_audio(clip, field="voice_clip", max_seconds=self._limits.clip_seconds_max)
+            longest = self._limits.clip_seconds_max
+            samples, rate = await asyncio.to_thread(decode_audio, clip, field="voice_clip", max_seconds=longest)
             shortest = self._limits.clip_seconds_min
             if len(samples) < shortest * rate:
                 raise InvalidAudio(
