@@ -18,6 +18,10 @@ C = TypeVar("C", bound=Contract)
 
 MEGABYTE: Final = 1 << 20
 
+JSON_MEGABYTES: Final = 16
+"""Largest JSON body: a million characters at twelve bytes each (\\ud83d\\ude00), and room. Parsed, JSON takes up to
+twenty times its size, so that what is enough for files would be too much."""
+
 KINDS: Final = {
     "extra_forbidden": "unknown_field",
     "missing": "missing_field",
@@ -122,8 +126,13 @@ def _known(contract: type[Contract] | None, place: tuple[int | str, ...]) -> str
 
 
 async def _json(request: Request, files: tuple[str, ...]) -> dict[str, Any]:
+    body = await request.body()
+    if len(body) > JSON_MEGABYTES * MEGABYTE:
+        raise TooLarge(
+            "The JSON is too large.", field="body", accepted=f"at most {JSON_MEGABYTES} megabytes; files go into a form"
+        )
     try:
-        fields = json.loads(await request.body(), parse_float=_number, parse_constant=_refused)
+        fields = json.loads(body, parse_float=_number, parse_constant=_refused)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"The body is not JSON: {error}", code="invalid_json", field="body") from None
     if not isinstance(fields, dict):

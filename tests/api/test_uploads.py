@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 pytestmark = pytest.mark.usefixtures("then_a_good_request_works")
@@ -67,6 +68,14 @@ def test_an_announced_upload_is_refused_before_it_comes(server: str, path: str) 
     assert status == 413
     assert b'"too_large"' in body
     assert b"at most 64 megabytes" in body
+
+
+def test_json_is_bounded_below_what_files_may_take(server: str) -> None:
+    answer = httpx.post(f"{server}/api/v1/videos", json={"text": "a", "portrait": [[]] * (6 * MEGABYTE)})
+    assert answer.status_code == 413
+    error = answer.json()["error"]
+    assert (error["code"], error["field"]) == ("too_large", "body")
+    assert "16 megabytes" in error["accepted"]
 
 
 @pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/json"])
