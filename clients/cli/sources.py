@@ -18,6 +18,8 @@ F = TypeVar("F", bound=str)
 CAPABILITIES: Final = ("voice", "avatar", "face", "lipsync")
 MOST_BYTES: Final = 1 << 30
 """More than any server takes: what is larger is not read into memory."""
+PIECE: Final = 1 << 20
+"""Bytes read at once."""
 MOST_TEXT: Final = 4_000_000
 """Bytes of a script; a request holds at most a million characters."""
 
@@ -53,9 +55,11 @@ def spoken(text: str | None, script: Path | None) -> str | None:
 def contents(path: Path, option: str, most: int = MOST_BYTES) -> bytes:
     """The bytes of a file that an option names."""
     try:
-        if path.stat().st_size > most:
-            raise TooLarge(f"{path} is too large.", field=option, accepted=f"at most {most} bytes")
-        return path.read_bytes()
+        # Its size is not asked for: pipes and devices have none, and may never end.
+        data = bytearray()
+        with path.open("rb") as file:
+            while len(data) <= most and (piece := file.read(PIECE)):
+                data += piece
     except OSError as error:
         raise InvalidRequest(
             f"{path} can't be read: {error.strerror or error}.",
@@ -63,6 +67,9 @@ def contents(path: Path, option: str, most: int = MOST_BYTES) -> bytes:
             field=option,
             accepted="a file that can be read",
         ) from None
+    if len(data) > most:
+        raise TooLarge(f"{path} is too large.", field=option, accepted=f"at most {most} bytes")
+    return bytes(data)
 
 
 def clip_or_name(voice: str | None) -> dict[str, Any]:
