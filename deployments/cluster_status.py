@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from ray import serve
 
+from deployments.backends import registry
 from deployments.placement import gpus
 from pipeline.contracts import DeploymentStatus, Gpu
 from pipeline.settings import Settings
 
-APPLICATION: Final = "mouthpiece"
-
 
 def read(runtime: str, settings: Settings) -> tuple[tuple[DeploymentStatus, ...], tuple[Gpu, ...]]:
-    """Deployments and cards, as they are now. Blocks for a moment: call it from a thread."""
+    """Deployments and cards, as they are now. Blocks for a moment: call it from a thread of a replica."""
     cards = tuple(
         Gpu(index=i, name=card.name, total_gigabytes=card.total_gigabytes, used_gigabytes=card.used_gigabytes)
         for i, card in enumerate(gpus.cards())
     )
+    reserved = {"coordinator": 0.0} | _reserved(settings)
     if runtime == "process":
-        names = [f"{c}-{b}" for c in ("voice", "avatar", "face", "lipsync") for b in settings.backends(c)]
-        alone = [_status(name, "HEALTHY", {"RUNNING": 1}) for name in (*names, "coordinator")]
-        return tuple(alone), cards
-    application = serve.status().applications.get(APPLICATION)
-    if application is None:
-        return (), cards
+        # There is nobody to ask: Serve's local mode keeps no state of them, and they live as long as the process.
+        return tuple(_status(name, "HEALTHY", {"RUNNING": 1}, reserved) for name in reserved), cards
+    # By the name it was deployed under, which is the deploy file's to choose.
+    application = serve.status().applications[serve.get_replica_context().app_name]
     found = [
-        _status(name, part.status.value, dict(part.replica_states), part.message)
+        _status(name, part.status.value, dict(part.replica_states), reserved, part.message)
         for name, part in sorted(application.deployments.items())
     ]
     return tuple(found), cards
 
 
-def _status(name: str, status: str, replicas: dict[str, int], message: str = "") -> DeploymentStatus:
-    return DeploymentStatus(name=name, status=status, replicas=replicas, reserved_gigabytes=0.0, message=message)
+def _reserved(settings: Settings) -> dict[str, float]:
+    """Card memory of one replica by deployment, as `deployments.app.reserved` has Ray place it."""
+    on_cards = settings.gpu.budget_gigabytes is not None
+    backends = [
+        registry.find(capability, name)
+        for capability in registry.CAPABILITIES
+        for name in settings.backends(capability)
+    ]
+    return {backend.deployment: backend.vram_gigabytes if on_cards else 0.0 for backend in backends}
+
+
+def _status(
+    name: str, status: str, replicas: dict[str, int], reserved: dict[str, float], message: str = ""
+) -> DeploymentStatus:
+    return DeploymentStatus(
+        name=name, status=status, replicas=replicas, reserved_gigabytes=reserved.get(name, 0.0), message=message
+    )
