@@ -53,7 +53,12 @@ def main() -> int:
             screen.note("Stopping the cluster ...")
             if server.poll() is None:
                 server.send_signal(signal.SIGINT)
-            server.wait(60)
+            try:
+                server.wait(60)
+            except subprocess.TimeoutExpired:
+                # Killed, it leaves its cluster: Ray's own processes end when they miss it.
+                server.kill()
+                screen.note("The cluster did not stop within a minute; `ray stop` ends what is left of it.")
 
 
 def _make(url: str, out: Path, ready: float) -> int:
