@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from pipeline.contracts import Contract, ErrorBody
 from pipeline.errors import InvalidRequest, MouthpieceError
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("mouthpiece.ingress")
 
 
 Documented = dict[int | str, dict[str, Any]]

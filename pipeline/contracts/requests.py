@@ -46,7 +46,7 @@ class VideoRequest(Contract):
     portrait: bytes | None = None
     """A photo with one face; a file part over HTTP."""
     avatar: Name | None = None
-    """Id of a stored avatar."""
+    """Id or name of a stored avatar."""
     prompt: Annotated[str, Field(max_length=2000)] | None = None
     """Words for a portrait to draw. With no face given at all, one is drawn from the seed."""
     size: Size | None = None

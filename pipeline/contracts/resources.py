@@ -45,7 +45,7 @@ class VideoJob(Contract):
     status: JobState
     progress: Annotated[float, Field(ge=0, le=100)]
     stage: str
-    """What is being done now: queued, speaking, drawing, locating, animating, done."""
+    """What is being done now: queued, speaking (the portrait is prepared meanwhile), animating, done."""
     frames_made: int = 0
     frames_total: int | None = None
     """Known once the speech is."""
