@@ -76,13 +76,17 @@ _ENCODERS: Final[dict[str, tuple[str, str, str, int, tuple[int, ...]]]] = {
 _MUXER_OPTIONS: Final = {"mp3": {"write_xing": "0", "id3v2_version": "0"}, "ogg": {"page_duration": "200000"}}
 
 
-def decode_audio(data: bytes, *, field: str = "audio", max_seconds: float = 3600.0) -> tuple[Samples, int]:
+def decode_audio(
+    data: bytes, *, field: str = "audio", max_seconds: float = 3600.0, max_samples: int | None = None
+) -> tuple[Samples, int]:
     """Any common recording as (n,) float32 mono in [-1, 1] at its own rate, and that rate.
 
     Channels are averaged; values past full scale are clipped. Of a film, the first sound track counts. A file
     whose header promises more than there is gives what is there, as long as that decodes: recorders that were
     stopped hard and streams of unknown length write such headers. Decoding stops as soon as the limit is
-    passed, whatever the file claims, so memory stays within `max_seconds` of sound.
+    passed, whatever the file claims, so memory stays within `max_seconds` of sound and within `max_samples`. None is
+    those of an hour at 48 kHz, or of `max_seconds` where that is more: an hour of silence at 384 kHz is some 300 kB
+    of FLAC and 5.5 GB of samples.
 
     Raises `InvalidAudio` with code empty, not_audio, corrupt_audio (starts like audio, but can't be read),
     unsupported_audio (no decoder), no_sound_track, no_samples, bad_sample_rate, bad_channels or non_finite (NaN
@@ -97,9 +101,10 @@ def decode_audio(data: bytes, *, field: str = "audio", max_seconds: float = 3600
         )
     import av
 
+    most = int(max(max_seconds, 3600) * 48_000) if max_samples is None else max_samples
     try:
         with av.open(io.BytesIO(data), "r", format=_DEMUXERS[found], metadata_errors="replace") as container:
-            samples, rate = _decoded(container, field, max_seconds)
+            samples, rate = _decoded(container, field, max_seconds, most)
     except (av.error.FFmpegError, ValueError, OverflowError, MemoryError) as error:
         raise _corrupt(f"{found} that can't be read ({getattr(error, 'strerror', None) or error})", field) from error
     if not len(samples):
@@ -111,7 +116,7 @@ def decode_audio(data: bytes, *, field: str = "audio", max_seconds: float = 3600
     return np.clip(samples, -1, 1, out=samples), rate
 
 
-def _decoded(container: InputContainer, field: str, max_seconds: float) -> tuple[Samples, int]:
+def _decoded(container: InputContainer, field: str, max_seconds: float, max_samples: int) -> tuple[Samples, int]:
     import av
 
     if not container.streams.audio:
@@ -136,18 +141,20 @@ def _decoded(container: InputContainer, field: str, max_seconds: float) -> tuple
         for frame in frames:
             if not rate:
                 rate = _checked_rate(frame, field)
-                limit = int(max_seconds * rate) + 1
+                limit = min(int(max_seconds * rate) + 1, max_samples)
             elif frame.sample_rate != rate:
                 raise _corrupt(f"its sample rate changes from {rate} to {frame.sample_rate} on the way", field)
             part = _mono(frame)
             parts.append(part)
             total += len(part)
             if total > limit:
+                many = limit == max_samples
+                longest = f"{limit / rate if many else max_seconds:g} seconds"
                 raise TooLarge(
-                    f"The recording is longer than {max_seconds:g} seconds.",
+                    f"The recording is longer than {longest}.",
                     code="audio_too_long",
                     field=field,
-                    accepted=f"at most {max_seconds:g} seconds",
+                    accepted=f"at most {longest}" + (f" at {rate} samples a second" if many else ""),
                 )
             if len(parts) >= 4096:
                 # Files may hold one sample a frame: many small arrays cost far more than what they hold.

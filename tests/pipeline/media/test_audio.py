@@ -210,6 +210,15 @@ def test_too_long() -> None:
     assert caught.value.accepted == "at most 0.9 seconds"
 
 
+def test_many_samples_a_second_make_it_shorter() -> None:
+    data = written(np.zeros(192_000), 192_000, "FLAC")
+    assert len(decode_audio(data, max_samples=192_000)[0]) == 192_000
+    with pytest.raises(TooLarge) as caught:
+        decode_audio(data, max_samples=96_000)
+    assert caught.value.code == "audio_too_long"
+    assert caught.value.accepted == "at most 0.5 seconds at 192000 samples a second"
+
+
 def test_an_hour_in_a_few_bytes_is_not_unpacked() -> None:
     data = written(np.zeros(8000 * 3600, np.int16), 8000, "FLAC")
     assert len(data) < 200_000
