@@ -10,11 +10,15 @@ T = TypeVar("T")
 
 
 class Recent(Generic[T]):
-    """Keeps the `capacity` results used last. Not for several threads at once."""
+    """Keeps the results used last, as many as weigh `capacity` together: a number, or bytes where they are large.
+
+    Not for several threads at once.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._items: OrderedDict[str, T] = OrderedDict()
+        self._items: OrderedDict[str, tuple[T, int]] = OrderedDict()
+        self._weight = 0
 
     @staticmethod
     def key(*parts: bytes) -> str:
@@ -29,10 +33,12 @@ class Recent(Generic[T]):
         if key not in self._items:
             return None
         self._items.move_to_end(key)
-        return self._items[key]
+        return self._items[key][0]
 
-    def put(self, key: str, value: T) -> None:
-        self._items[key] = value
-        self._items.move_to_end(key)
-        while len(self._items) > self._capacity:
-            self._items.popitem(last=False)
+    def put(self, key: str, value: T, weight: int = 1) -> None:
+        if key in self._items:
+            self._weight -= self._items.pop(key)[1]
+        self._items[key] = (value, weight)
+        self._weight += weight
+        while self._weight > self._capacity:
+            self._weight -= self._items.popitem(last=False)[1][1]

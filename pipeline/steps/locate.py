@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from pipeline.contracts import Face, Picture
 from pipeline.media.image import decode_picture
 from pipeline.models import Models
 from pipeline.recent import Recent
+
+REMEMBERED: Final = 128 << 20
+"""Bytes of the portraits used last that are kept: two of the largest, dozens of common ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Locator:
     def __init__(self, models: Models, max_pixels: int) -> None:
         self._models = models
         self._max_pixels = max_pixels
-        self._recent: Recent[Portrait] = Recent(8)
+        self._recent: Recent[Portrait] = Recent(REMEMBERED)
 
     async def photo(self, data: bytes, backend: str | None) -> Portrait:
         """Raises `InvalidImage` or `UnusableFace` with the reason, field `portrait`."""
@@ -37,7 +41,7 @@ class Locator:
         if found is None:
             picture = await self.decode(data)
             found = await self.picture(picture, name)
-            self._recent.put(key, found)
+            self._recent.put(key, found, found.picture.nbytes)
         return found
 
     async def decode(self, data: bytes) -> Picture:
