@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import yaml
 
+from deployments import private_ray
 from deployments.backends import registry
 from deployments.placement import gpus
 from pipeline import cascade, settings_file
@@ -46,7 +47,8 @@ class Addresses:
 
 
 class Serving:
-    """Starts the cluster and the application of a config file, and stops both. Use as a context manager.
+    """Starts the cluster and the application of a config file, and stops both. Use as a context manager, or call
+    `start`, then `follow`, and `stop` in the end.
 
     Raises `SettingsError` before anything is started, `Unavailable` where a port is taken or a part fails to start.
     """
@@ -66,9 +68,12 @@ class Serving:
         registry.enabled(self.settings)
         self._route = application.get("route_prefix", "/")
         self._dashboard = dashboard
+        self._later = private_ray.Start()
 
     def __enter__(self) -> Addresses:
-        return self.start()
+        addresses = self.start()
+        self.follow()
+        return addresses
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -85,13 +90,18 @@ class Serving:
         # Ray's own ports listen on every interface whatever it is told, so they ask for the user's token.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         import ray
-        from ray import serve
 
-        from deployments.app import NAME, build
-
-        logging.getLogger("ray.serve").setLevel(logging.WARNING)
+        # Ray's processes take a while to come up; meanwhile this one imports what it needs next.
+        imports = threading.Thread(target=_import_application, name="imports")
+        imports.start()
         try:
             context = self._cluster()
+            imports.join()
+            from ray import serve
+
+            from deployments.app import NAME, build
+
+            logging.getLogger("ray.serve").setLevel(logging.WARNING)
             serve.start(
                 http_options={"host": server.host, "port": server.port, "request_timeout_s": server.request_seconds}
             )
@@ -101,7 +111,7 @@ class Serving:
             if isinstance(error, Exception) and not isinstance(error, MouthpieceError):
                 raise Unavailable(f"The application did not start: {error}", code="start_failed") from error
             raise
-        dashboard = f"http://{context.dashboard_url}" if self._dashboard and context.dashboard_url else None
+        dashboard = f"http://{LOOPBACK}:{self.settings.ray.dashboard_port}" if self._dashboard else None
         token = Path("~/.ray/auth_token").expanduser()
         if token.exists():
             token.chmod(0o600)  # Ray leaves it readable for everyone
@@ -116,16 +126,27 @@ class Serving:
     def _cluster(self) -> Any:
         import ray
 
-        return ray.init(
-            address="local",
-            num_cpus=max(WORKERS, os.cpu_count() or 1),
-            include_dashboard=self._dashboard,
-            dashboard_host=LOOPBACK,
-            dashboard_port=self.settings.ray.dashboard_port if self._dashboard else None,
-            object_store_memory=self.settings.ray.object_store_megabytes << 20,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        with private_ray.lean() as self._later:
+            return ray.init(
+                address="local",
+                num_cpus=max(WORKERS, os.cpu_count() or 1),
+                include_dashboard=self._dashboard,
+                dashboard_host=LOOPBACK,
+                dashboard_port=self.settings.ray.dashboard_port if self._dashboard else None,
+                object_store_memory=self.settings.ray.object_store_megabytes << 20,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+
+    def follow(self) -> None:
+        """Starts what Ray's users look at but no request needs, so that it did not hold up `start`: the dashboard.
+
+        Takes seconds. Call it from the thread that lives as long as the cluster. Raises `Unavailable`.
+        """
+        try:
+            self._later.dashboard()
+        except Exception as error:
+            raise Unavailable(f"Ray's dashboard did not start: {error}", code="start_failed") from error
 
     def stop(self) -> None:
         """Ends the application, then every process of the cluster."""
@@ -158,6 +179,7 @@ def serve_forever(
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         ready(serving.start())
+        serving.follow()
         ended.wait()
     except KeyboardInterrupt:
         log.info("stopping")
@@ -166,6 +188,10 @@ def serve_forever(
         serving.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _import_application() -> None:
+    import deployments.ingress.ingress  # noqa: F401
 
 
 def _settled(layer: Layer | Mapping[str, Any], http: Mapping[str, Any], overrides: Mapping[str, Any]) -> Settings:

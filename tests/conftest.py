@@ -57,17 +57,28 @@ class Server:
             if self.process.poll() is not None:
                 break
             try:
-                if httpx.get(f"{self.url}/api/v1/system/health/ready", timeout=5).status_code == 200:
+                if httpx.get(f"{self.url}/api/v1/system/health/ready", timeout=5).status_code == 200 and self.urls():
                     return
             except httpx.TransportError:
                 time.sleep(0.2)
         self.stop()
         raise NotStarted((self.folder / "server.log").read_text()[-4000:])
 
+    def wait_for_dashboard(self, seconds: float = 60) -> None:
+        """Ray's dashboard follows a few seconds after the application."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                httpx.get(self.dashboard, timeout=5)
+                return
+            except httpx.TransportError:
+                time.sleep(0.2)
+        raise NotStarted("the dashboard")
+
     def urls(self) -> dict[str, str]:
-        """What the server said when it was ready: http, dashboard, ray, token."""
+        """What the server said when it was ready: http, docs, dashboard, ray, token; empty before."""
         lines = (self.folder / "server.log").read_text().splitlines()
-        return next(json.loads(line)["urls"] for line in lines if line.startswith("{"))
+        return next((json.loads(line)["urls"] for line in lines if line.startswith('{"urls"')), {})
 
     def stop(self) -> int:
         """The exit code; killed after a minute."""

@@ -142,6 +142,7 @@ def test_another_python_process_uses_the_handle(running: Server) -> None:
 
 def test_the_dashboard_shows_one_deployment_per_backend(running: Server) -> None:
     address = f"{running.dashboard}/api/serve/applications/"
+    running.wait_for_dashboard()
     assert httpx.get(address, timeout=30).status_code == 401, "Ray asks for the user's token"
     token = Path(running.urls()["token"])
     assert token.stat().st_mode & 0o077 == 0, "and nobody else can read it"

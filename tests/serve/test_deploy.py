@@ -31,6 +31,7 @@ def test_the_deploy_file_deploys_and_replaces_what_runs(running: Server, tmp_pat
 
     command = [sys.executable, "-m", "ray.serve.scripts", "deploy", "-a", running.dashboard, str(config)]
     environment = os.environ | {"RAY_AUTH_MODE": "token"}
+    running.wait_for_dashboard()
     deployed = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
     assert deployed.returncode == 0, deployed.stderr
 
