@@ -12,6 +12,7 @@ from ray import serve
 from ray.serve.schema import LoggingConfig
 
 from deployments import app
+from deployments.backends import registry
 from deployments.operations import Operations
 from pipeline.settings import Settings
 from pipeline.streams import settle
@@ -31,6 +32,7 @@ class LocalApplication:
     """
 
     def __init__(self, settings: Settings, *, verbose: bool = False) -> None:
+        registry.enabled(settings)
         self._folder = Path(tempfile.mkdtemp(prefix="mouthpiece-"))
         level = "INFO" if verbose else "CRITICAL"
         for name in QUIET:

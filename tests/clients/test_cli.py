@@ -153,6 +153,9 @@ def test_a_wrong_setting_names_itself(mouthpiece: Command, folder: Path, monkeyp
     ran = mouthpiece(*RENDER, "--set", "video.cfr=18", "--json")
     assert ran.code == 2
     assert (ran.error["code"], ran.error["field"]) == ("unknown_setting", "video.cfr")
+    for setting, field in (("options.esspeak.x=1", "options.esspeak"), ("options.espeak.x=1", "options.espeak.x")):
+        ran = mouthpiece(*RENDER, "--set", setting, "--json")
+        assert (ran.code, ran.error["field"]) == (2, field)
     (folder / "bad.yaml").write_text("video:\n  size: big\n")
     ran = mouthpiece("status", "--config", "bad.yaml", "--json")
     assert "bad.yaml:2" in ran.error["message"]
