@@ -1,5 +1,6 @@
 # The CPU image: the embedded backends, no weights. Build: docker build -t mouthpiece .
-# Run: docker run --rm -p 127.0.0.1:8000:8000 -v mouthpiece:/data mouthpiece
+# Run: docker run --rm --shm-size 1g -p 127.0.0.1:8000:8000 -v mouthpiece:/data mouthpiece
+# (Ray's object store lives in shared memory, of which a container has 64 MB by default.)
 FROM python:3.11-slim-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc g++ libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
