@@ -20,7 +20,7 @@ _QUIET = 10 ** (-50 / 20)
 """A clip whose peak is below -50 dB is silent."""
 _FLAT = 0.01
 """Share of samples stuck at the peak from which a clip is clipped; speech as recorded has less than 0.0005."""
-_ACCEPTED = "one person speaking for 3 to 60 s, neither clipped nor over music"
+_ACCEPTED = "one person speaking for at least 3 s, neither clipped nor over music"
 
 _CLARITY = 0.6
 """Correlation of a voiced frame with itself one period later; noise that DIO takes for voice stays below."""
