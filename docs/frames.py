@@ -50,10 +50,17 @@ async def frames(application: LocalApplication, request: VideoRequest, folder: P
     return list(read_frames(path))
 
 
-def row(pictures: list[np.ndarray], at: tuple[int, ...]) -> np.ndarray:
+def row(pictures: list[np.ndarray], count: int) -> np.ndarray:
+    """`count` frames side by side: of each part of the film, the one whose lower face is furthest from the first's."""
     import cv2
 
-    return np.hstack([cv2.resize(pictures[i], (SIDE, SIDE), interpolation=cv2.INTER_AREA) for i in at])
+    size = pictures[0].shape[0]
+    lower = slice(size * 2 // 5, size * 3 // 5), slice(size // 3, size * 2 // 3)
+    first = pictures[0][lower].astype(np.int16)
+    change = [float(np.abs(picture[lower] - first).mean()) for picture in pictures]
+    parts = np.array_split(np.arange(len(pictures)), count)
+    chosen = [max(part, key=lambda i: change[i]) for part in parts]
+    return np.hstack([cv2.resize(pictures[i], (SIDE, SIDE), interpolation=cv2.INTER_AREA) for i in chosen])
 
 
 def main() -> None:
@@ -63,12 +70,12 @@ def main() -> None:
         application = LocalApplication(resolve({"storage": {"folder": place}}))
         folder = Path(place)
         first = asyncio.run(frames(application, VideoRequest(text=SAYING, portrait=photo()), folder))
-        rows = [row(first, (8, 25, 41, 62, 88))]
+        rows = [row(first, 5)]
         drawn = [
             asyncio.run(frames(application, VideoRequest(text=SAYING, prompt=prompt, seed=seed), folder))
             for seed, prompt in enumerate(PROMPTS)
         ]
-        rows.append(np.hstack([row(drawn[0], (8, 62)), row(drawn[1], (8, 62)), row(drawn[2], (62,))]))
+        rows.append(np.hstack([row(drawn[0], 2), row(drawn[1], 2), row(drawn[2], 1)]))
         application.close()
     Image.fromarray(np.vstack(rows)).save(HERE / "frames.jpg", quality=88, optimize=True)
 
