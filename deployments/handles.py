@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from ray.exceptions import RayActorError
+from ray.exceptions import ObjectLostError, RayActorError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
 from ray.serve.handle import DeploymentHandle
 
@@ -69,8 +69,12 @@ class HandleModels:
 
     async def _call(self, capability: Capability, backend: str, *arguments: Any) -> Any:
         started = time.perf_counter()
+        response: Any = self._handles[capability][backend].call.remote(*arguments)
         try:
-            result, spent = await self._handles[capability][backend].call.remote(*arguments)
+            result, spent = await response
+        except asyncio.CancelledError:
+            response.cancel()
+            raise
         except Exception as error:
             raise translated(error, f"{capability}-{backend}") from error
         _transported(started, spent)
@@ -111,7 +115,7 @@ def translated(error: Exception, deployment: str) -> BaseException:
         return cause
     if isinstance(error, BackPressureError):
         return Busy(f"{deployment} has more requests waiting than it takes.", retry_after=1)
-    if isinstance(error, RayActorError):
+    if isinstance(error, RayActorError | ObjectLostError):
         return Unavailable(f"The replica of {deployment} died at work.", code=REPLICA_DIED, retry_after=1)
     if isinstance(error, DeploymentUnavailableError):
         return Unavailable(f"{deployment} can't be reached.", retry_after=5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -30,8 +31,12 @@ class Operations:
         self._handle = handle
 
     async def _call(self, method: str, *arguments: Any) -> Any:
+        response: Any = self._handle.options(method_name=method).remote(*arguments)
         try:
-            return await self._handle.options(method_name=method).remote(*arguments)
+            return await response
+        except asyncio.CancelledError:
+            response.cancel()
+            raise
         except Exception as error:
             raise translated(error, "coordinator") from error
 

@@ -30,6 +30,8 @@ LOOPBACK: Final = "127.0.0.1"
 CONTROL_LOOP_SECONDS: Final = "0.05"
 """Serve's controller looks at its deployments this often (its default is 0.1): start-up and eviction wait for it."""
 
+IMPORT_PATH: Final = "deployments.app:build"
+
 WORKERS: Final = 2
 """Ray's count of CPUs where the machine has fewer: each deployment takes a tenth of one."""
 
@@ -59,11 +61,7 @@ class Serving:
         document = {} if config is None else _document(config)
         layer = {} if config is None else settings_file.load_file(config)
         application = (document.get("applications") or [{}])[0]
-        if application.get("deployments"):
-            raise SettingsError(
-                f"{config}: overrides under `deployments` need `serve deploy {config}` on a running Ray cluster.",
-                field="applications[0].deployments",
-            )
+        _ours_alone(config, document, application)
         self.settings = _settled(layer, document.get("http_options") or {}, overrides or {})
         registry.enabled(self.settings)
         self._route = application.get("route_prefix", "/")
@@ -92,7 +90,7 @@ class Serving:
         import ray
 
         # Ray's processes take a while to come up; meanwhile this one imports what it needs next.
-        imports = threading.Thread(target=_import_application, name="imports")
+        imports = threading.Thread(target=_import_application, name="imports", daemon=True)
         imports.start()
         try:
             context = self._cluster()
@@ -188,6 +186,23 @@ def serve_forever(
         serving.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _ours_alone(config: Path | None, document: Mapping[str, Any], application: Mapping[str, Any]) -> None:
+    """Refuses what a deploy file can say and only `serve deploy` can do, rather than passing over it."""
+    field = None
+    if len(document.get("applications") or []) > 1:
+        field = "applications[1]"
+    elif application.get("deployments"):
+        field = "applications[0].deployments"
+    elif application.get("import_path", IMPORT_PATH) != IMPORT_PATH:
+        field = "applications[0].import_path"
+    if field is not None:
+        raise SettingsError(
+            f"{config}: {field} needs `serve deploy {config}` on a running Ray cluster.",
+            field=field,
+            accepted=f"one application, {IMPORT_PATH}, without overrides of its deployments",
+        )
 
 
 def _import_application() -> None:

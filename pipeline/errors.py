@@ -9,7 +9,7 @@
     │   │   ├── InvalidAudio     422   not audio, empty, silent, too short, clipped, NaN, several speakers
     │   │   ├── InvalidImage     422   not an image, truncated, too many pixels, too small
     │   │   └── UnusableFace     422   no face, several faces, too small, turned away
-    │   ├── Unauthorized         401
+    │   ├── Forbidden            403   sent by another site's page, or to a name that is not ours
     │   ├── NotFound             404
     │   ├── Conflict             409
     │   └── TooLarge             413   an upload past the limit
@@ -126,9 +126,9 @@ class UnusableFace(InvalidMedia):
     default_code = "unusable_face"
 
 
-class Unauthorized(UserError):
-    status = 401
-    default_code = "unauthorized"
+class Forbidden(UserError):
+    status = 403
+    default_code = "forbidden"
 
 
 class NotFound(UserError):

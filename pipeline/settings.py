@@ -110,7 +110,7 @@ class Limits(Section):
     """Shortest reference clip of a voice."""
     clip_seconds_max: Seconds = 300.0
     """Longest reference clip of a voice."""
-    audio_seconds: Seconds = 3600.0
+    audio_seconds: Seconds = 900.0
     """Longest recording that can be lip-synced to."""
     image_pixels: Annotated[int, _whole(4096, 10**9)] = 64_000_000
     """Most pixels of an uploaded picture, read from its header before it is decoded."""
@@ -168,6 +168,8 @@ class Gpu(Section):
 
 
 class Generation(Section):
+    """For diffusion and lip-sync networks; the embedded backends have no use for it."""
+
     batch: Annotated[int, _whole(1, 256)] = 1
     """Pictures or frames that a diffusion or lip-sync network works on at once."""
     steps: Annotated[int, _whole(1, 1000)] = 25

@@ -46,6 +46,7 @@ class TheirErrorAnswer(Contract):
 
 def _errors(model: type[Contract]) -> Documented:
     descriptions = (
+        (403, "Another site's page sent it, or it was sent to a name that is not ours."),
         (404, "There is no such thing."),
         (409, "It contradicts what is there."),
         (413, "The upload is too large."),

@@ -18,6 +18,7 @@ from deployments.ingress import (
     system,
     videos,
 )
+from deployments.ingress.origin import SameOrigin
 from deployments.ingress.uploads import MEGABYTE, BodyLimit
 from deployments.operations import Operations
 from pipeline.settings import Settings
@@ -42,6 +43,7 @@ def make_api(operations: Operations, settings: Settings) -> FastAPI:
         ],
     )
     api.add_middleware(BodyLimit, limit=settings.server.upload_megabytes * MEGABYTE)
+    api.add_middleware(SameOrigin, host=settings.server.host)
     answers.install(api)
     for part in (videos, speech, library, system, openai_audio, openai_voices, openai_images, openai_models):
         api.include_router(part.router(operations), dependencies=[Depends(parameters.known)])

@@ -61,4 +61,6 @@ def test_every_route(promised: BaseSchema, mode: GenerationMode, subtests: pytes
             try:
                 keeps_its_promise()
             except Unsatisfiable:
+                if mode is not GenerationMode.NEGATIVE:
+                    raise
                 continue  # no request to this route can be wrong

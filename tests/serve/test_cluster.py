@@ -167,7 +167,7 @@ def test_status_tells_the_truth(server: str) -> None:
     assert running["voice-espeak"] == running["lipsync-meshwarp"] == running["coordinator"] == 1
 
 
-def test_nothing_listens_beyond_loopback(running: Server) -> None:
+def test_http_and_the_dashboard_listen_on_loopback_alone(running: Server) -> None:
     rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
     listening = [row[1].split(":") for row in rows if row[3] == "0A"]
     ours = [address for address, port in listening if int(port, 16) in (running.port, running.dashboard_port)]
