@@ -59,13 +59,17 @@ class VideoJobs:
         now = datetime.now(UTC)
         job = VideoJob(id=new_id("vid"), status="queued", progress=0, stage="queued", created_at=now)
         self._arriving += 1
+        # A client that leaves now leaves an accepted job, not one that only the disk knows of.
+        await asyncio.shield(self._accept(job, request))
+        return job
+
+    async def _accept(self, job: VideoJob, request: VideoRequest) -> None:
         try:
             await asyncio.to_thread(self._folder.add, job, request)
         finally:
             self._arriving -= 1
         self._jobs[job.id] = job
         self._queue.put_nowait(job.id)
-        return job
 
     def _waiting(self) -> int:
         # Not the queue's own size: what was cancelled stays in there until a worker comes by, and what is being
