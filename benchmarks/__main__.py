@@ -10,7 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ("product", "render", "encode", "lipsync", "visemes", "voices", "portraits")
+ALL = ("product", "refusals", "render", "encode", "lipsync", "visemes", "voices", "portraits")
 
 
 def main() -> int:

@@ -8,10 +8,7 @@ Wants an idle machine. Wall times depend on it; the ratio of CPU times does so l
 from __future__ import annotations
 
 import io
-import json
 import os
-import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -24,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.processes import name, tree, unshared_megabytes
+from benchmarks.server import server
 
 TEXT = (
     "Good morning, everybody. My name is Maria, and I would like to show you how a photograph learns to speak. "
@@ -41,51 +39,32 @@ def photo() -> bytes:
     return buffer.getvalue()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def served(folder: Path) -> dict[str, Any]:
     """Start, idle memory and warm renders of a server of its own."""
     import httpx
 
-    sets = (f"server.port={free_port()}", f"ray.dashboard_port={free_port()}", f"storage.folder={folder}")
-    flags = [flag for setting in sets for flag in ("--set", setting)]
-    began = time.monotonic()
-    command = [sys.executable, "-m", "clients.cli.main", "serve", "--config", "serve_config.yaml", "--json", *flags]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        line = server.stdout.readline() if server.stdout else ""
-        ready = time.monotonic() - began
-        url = json.loads(line)["urls"]["http"]
+    with server(folder) as running:
         time.sleep(10)
-        memory = {process: unshared_megabytes(process) for process in tree(server.pid)}
+        memory = {process: unshared_megabytes(process) for process in tree(running.process)}
         listing = sorted(((size, name(process)) for process, size in memory.items()), reverse=True)
         face, jobs = photo(), []
         for take in range(ROUNDS + 1):
             files = {"portrait": ("face.png", face, "image/png")}
             sent = time.monotonic()
-            answer = httpx.post(
-                f"{url}/api/v1/videos?wait=300", data={"text": TEXT.format(take)}, files=files, timeout=310
-            )
-            job = answer.json()
+            address = f"{running.url}/api/v1/videos?wait=300"
+            job = httpx.post(address, data={"text": TEXT.format(take)}, files=files, timeout=310).json()
             if job.get("status") != "completed":
-                raise RuntimeError(answer.text)
+                raise RuntimeError(str(job))
             jobs.append((time.monotonic() - sent, job["result"]))
         warm = sorted(jobs[1:], key=lambda pair: pair[0])[ROUNDS // 2]
         return {
-            "ready": ready,
+            "ready": running.seconds,
             "memory": sum(memory.values()),
             "processes": listing,
             "first": jobs[0][0],
             "warm": warm[0],
             "result": warm[1],
         }
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(60)
 
 
 def cold(folder: Path) -> float:
