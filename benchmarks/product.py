@@ -44,7 +44,7 @@ def served(folder: Path) -> dict[str, Any]:
     import httpx
 
     with server(folder) as running:
-        time.sleep(10)
+        time.sleep(10)  # until the dashboard has started too and nothing is busy: idle is what is measured
         memory = {process: unshared_megabytes(process) for process in tree(running.process)}
         listing = sorted(((size, name(process)) for process, size in memory.items()), reverse=True)
         face, jobs = photo(), []
