@@ -82,7 +82,7 @@ def _model(capability: Capability, name: str, settings: Settings, at_once: bool)
         name=f"{capability}-{name}",
         ray_actor_options={"num_cpus": CPUS, "num_gpus": reserved(backend, settings)},
         max_ongoing_requests=16,
-        max_queued_requests=settings.limits.queued_videos,
+        max_queued_requests=settings.jobs.queued,
         graceful_shutdown_wait_loop_s=0.1,
         num_replicas=1 if standing else None,
         autoscaling_config=None if standing else ON_DEMAND,

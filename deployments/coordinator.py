@@ -73,9 +73,8 @@ class Coordinator:
         self._library = Library(self._models, settings, self._speaker, self._locator, shelf, avatars, consents)
         self._renderer = Renderer(self._models, settings, self._speaker, self._locator, avatars)
         self._lock = _own(videos)
-        limits = settings.limits
         self._videos = VideoJobs(
-            videos, self._renderer.render, concurrent=limits.concurrent_videos, queued=limits.queued_videos
+            videos, self._renderer.render, concurrent=settings.jobs.video, queued=settings.jobs.queued
         )
         self._started = False
 

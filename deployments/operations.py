@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle
@@ -15,8 +16,14 @@ from pipeline.contracts import (
     Capability,
     Consent,
     DrawRequest,
+    Event,
+    Job,
+    JobKind,
     SpeakRequest,
     Status,
+    Still,
+    TaskState,
+    UsageTable,
     VideoJob,
     VideoRequest,
     VoiceList,
@@ -50,8 +57,9 @@ class Operations:
         finally:
             response.cancel()
 
-    async def create_video(self, request: VideoRequest) -> VideoJob:
-        return await self._call("create_video", request)
+    async def create_video(self, request: VideoRequest, idempotency_key: str | None = None) -> VideoJob:
+        """The same key with the same request is the same job; with another one it raises `Conflict`."""
+        return await self._call("create_video", request, idempotency_key)
 
     async def video(self, job_id: str) -> VideoJob:
         return await self._call("video", job_id)
@@ -74,6 +82,54 @@ class Operations:
 
     async def video_content(self, job_id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         async for piece in self._stream("video_content", job_id, start, end):
+            yield piece
+
+    async def video_still(self, job_id: str, variant: Still) -> bytes:
+        """A picture of a finished video as a WebP file: one frame of it, or a sheet of many."""
+        return await self._call("video_still", job_id, variant)
+
+    async def job(self, job_id: str) -> Job:
+        """With its steps."""
+        return await self._call("job", job_id)
+
+    async def jobs(
+        self,
+        limit: int = 20,
+        after: str | None = None,
+        kind: JobKind | None = None,
+        states: tuple[TaskState, ...] = (),
+    ) -> list[Job]:
+        """Newest first, without their steps, older than the id `after`; of all states where none is given."""
+        return await self._call("jobs", limit, after, kind, states)
+
+    async def wait_job(self, job_id: str, seconds: float) -> Job:
+        """The job as it ends, or as it is after `seconds`."""
+        return await self._call("wait_job", job_id, seconds)
+
+    async def cancel_job(self, job_id: str) -> Job:
+        """Raises `Conflict` for one that has ended."""
+        return await self._call("cancel_job", job_id)
+
+    async def retry_job(self, job_id: str) -> Job:
+        """From the steps that failed. Raises `Conflict` for a job that has not failed."""
+        return await self._call("retry_job", job_id)
+
+    async def delete_job(self, job_id: str) -> None:
+        await self._call("delete_job", job_id)
+
+    async def events(self, after: int = 0, job_id: str | None = None, limit: int = 1000) -> list[Event]:
+        """Events that are kept, oldest first, with ids above `after`; of one job, or of all."""
+        return await self._call("events", after, job_id, limit)
+
+    async def follow_events(self) -> AsyncIterator[list[Event]]:
+        """Events of all jobs as they happen, a batch at a time; the first batch may be empty and says that the
+        stream is open: nothing that happens after it is missed."""
+        async for batch in self._stream("follow_events"):
+            yield batch
+
+    async def usage(self, table: UsageTable, since: datetime | None = None) -> AsyncIterator[bytes]:
+        """A Parquet file of what was done since then."""
+        async for piece in self._stream("usage", table, since):
             yield piece
 
     async def speak(self, request: SpeakRequest) -> AsyncIterator[bytes]:

@@ -16,6 +16,8 @@
     ├── Busy                     429   the queue is full; come back after `retry_after` seconds
     ├── Unavailable              503   a part that should answer does not (yet)
     ├── BackendFailed            500   a model raised; names the step
+    ├── StorageFull              507   no room for what was made: the disk, the bucket or the quota is full
+    ├── Damaged                  500   stored bytes are not what was stored; found on reading
     ├── Cancelled                499   the caller went away or asked to stop
     └── SettingsError            500   the configuration can't be used; raised before anything starts
 
@@ -164,6 +166,17 @@ REPLICA_DIED = "replica_died"
 
 class BackendFailed(MouthpieceError):
     default_code = "backend_failed"
+    retryable = True
+
+
+class StorageFull(MouthpieceError):
+    status = 507
+    default_code = "storage_full"
+    retryable = True
+
+
+class Damaged(MouthpieceError):
+    default_code = "damaged"
     retryable = True
 
 

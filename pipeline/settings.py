@@ -69,6 +69,11 @@ Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=Fal
 Folder = Annotated[Path, AfterValidator(_absolute)]
 BackendNames = Annotated[tuple[BackendName, ...], Field(min_length=1), AfterValidator(_distinct)]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:%-]+$", max_length=253)]
+DatabaseUrl = Annotated[str, Field(pattern=r"^postgresql://[^\s]+$", max_length=2000)]
+Bucket = Annotated[
+    str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()/-]*)?$", max_length=500)
+]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+/?$", max_length=500)]
 Options = Annotated[
     dict[str, JsonValue], BeforeValidator(lambda value: {} if value is None else value), AfterValidator(_plain)
 ]
@@ -101,6 +106,24 @@ class RayCluster(Section):
 class Storage(Section):
     folder: Folder = Path("~/.local/share/mouthpiece")
     """Where voices, avatars, jobs and finished videos are kept. Absolute, or from ~; honours XDG_DATA_HOME."""
+    database: DatabaseUrl | None = None
+    """Where jobs are kept: postgresql://user:password@host/name. null is SQLite in the folder. A secret: it may hold
+    a password, so it is never shown; MOUTHPIECE_STORAGE__DATABASE_FILE names a file that holds it."""
+    bucket: Bucket | None = None
+    """Where what is made is kept: s3://bucket/prefix. null is the folder. Keys are read as boto3 reads them, from
+    AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or the shared credentials file."""
+    endpoint: HttpUrl | None = None
+    """Address of an S3 server that is not Amazon's."""
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")] = "us-east-1"
+    """Region of the bucket."""
+    quota_gigabytes: Annotated[float, Field(strict=True, gt=0, le=1_000_000, allow_inf_nan=False)] | None = None
+    """Most that artifacts may take together; what nothing refers to goes first. null is as much as there is."""
+    reserve_megabytes: Annotated[int, _whole(0, 1_048_576)] = 256
+    """Room on the folder's disk that is never used: a step that would use it fails instead."""
+    keep_days: Annotated[float, Field(strict=True, gt=0, le=100_000, allow_inf_nan=False)] | None = None
+    """Days after which an ended job and its video are removed. null keeps them until they are deleted."""
+    cache_days: Annotated[float, Field(strict=True, ge=0, le=100_000, allow_inf_nan=False)] = 7.0
+    """Days that what no job refers to any more is kept to be used again."""
 
 
 class Limits(Section):
@@ -116,10 +139,6 @@ class Limits(Section):
     """Most pixels of an uploaded picture, read from its header before it is decoded."""
     video_seconds: Seconds = 3600.0
     """Longest video made by one request."""
-    queued_videos: Count = 100
-    """Videos that may wait; a request past it is told to come back (429)."""
-    concurrent_videos: Annotated[int, _whole(1, 1000)] = 1
-    """Videos made at the same time."""
 
     @field_validator("clip_seconds_max")
     @classmethod
@@ -127,6 +146,35 @@ class Limits(Section):
         if longest < (shortest := info.data.get("clip_seconds_min", 0.0)):
             raise ValueError(f"must not be below clip_seconds_min, {shortest}")
         return longest
+
+
+class Jobs(Section):
+    queued: Count = 1000
+    """Jobs that may wait; a request past it is told to come back (429)."""
+    running: Annotated[int, _whole(1, 1000)] = 3
+    """Jobs that are worked on at the same time: while one is filmed, the next is spoken."""
+    audio: Annotated[int, _whole(1, 1000)] = 4
+    """Steps that make sound, at the same time, of all jobs together."""
+    image: Annotated[int, _whole(1, 1000)] = 1
+    """Steps that draw or look at pictures, at the same time."""
+    video: Annotated[int, _whole(1, 1000)] = 1
+    """Steps that make video, at the same time."""
+    retries: Annotated[int, _whole(0, 20)] = 3
+    """How often a step is tried again that failed in a way that may pass."""
+    retry_seconds: Seconds = 1.0
+    """Wait before the first of these; twice as long before each next one."""
+    job_seconds: Seconds = 7200.0
+    """Longest a job may be worked on; it fails when that is over."""
+
+
+class Webhooks(Section):
+    secret: Annotated[str, Field(min_length=16, max_length=500, pattern=r"^[\x21-\x7e]+$")] | None = None
+    """Signs what is sent (Standard Webhooks); a request with a webhook is refused without it. Never shown;
+    MOUTHPIECE_WEBHOOKS__SECRET_FILE names a file that holds it."""
+    private_networks: Annotated[bool, Field(strict=True)] = False
+    """Whether a webhook may lead to this machine or to a private network."""
+    hosts: tuple[Host, ...] = ()
+    """Hosts that may be called whatever network they are on; with private_networks off, the way to name one."""
 
 
 class Voice(Section):
@@ -185,6 +233,8 @@ class Settings(Section):
     ray: RayCluster = RayCluster()
     storage: Storage = Storage()
     limits: Limits = Limits()
+    jobs: Jobs = Jobs()
+    webhooks: Webhooks = Webhooks()
     voice: Voice = Voice()
     avatar: AvatarDrawing = AvatarDrawing()
     face: FaceFinding = FaceFinding()

@@ -12,12 +12,14 @@ from pipeline.contracts.words import (
     Language,
     Name,
     Pitch,
+    Priority,
     Rate,
     Seed,
     Size,
     Speed,
     Text,
     VideoFormat,
+    Webhook,
 )
 
 
@@ -56,6 +58,10 @@ class VideoRequest(Contract):
     blink: bool = True
     format: VideoFormat = "mp4"
     backends: Backends = Backends()
+    priority: Priority = 0
+    """Higher is sooner; among equals, the older one."""
+    webhook: Webhook | None = None
+    """Told when the video has ended, by a signed POST of the event."""
 
 
 class SpeakRequest(Contract):

@@ -20,6 +20,11 @@ Text = Annotated[str, Field(min_length=1, max_length=1_000_000)]
 Speed = Annotated[float, Field(ge=0.25, le=4)]
 Pitch = Annotated[float, Field(ge=-12, le=12, description="Semitones up or down.")]
 
+Priority = Annotated[int, Field(ge=-100, le=100, description="Higher is sooner.")]
+Webhook = Annotated[str, Field(max_length=2000, pattern=r"^https?://", description="An http or https URL.")]
+IdempotencyKey = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
+"""A name that the client gives to one request, so that sending it twice makes one job."""
+
 
 class Contract(BaseModel):
     """Base of everything a client sends or reads: immutable, and unknown fields are refused."""

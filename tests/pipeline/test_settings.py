@@ -45,7 +45,7 @@ def test_defaults_are_the_embedded_backends_on_loopback():
         ({"limits": {"clip_seconds_min": 10, "clip_seconds_max": 9}}, ("limits", "clip_seconds_max")),
         ({"limits": {"audio_seconds": float("inf")}}, ("limits", "audio_seconds")),
         ({"limits": {"text_characters": 1_000_001}}, ("limits", "text_characters")),
-        ({"limits": {"concurrent_videos": 0}}, ("limits", "concurrent_videos")),
+        ({"jobs": {"video": 0}}, ("jobs", "video")),
         ({"voice": {"backends": []}}, ("voice", "backends")),
         ({"voice": {"backends": "espeak"}}, ("voice", "backends")),
         ({"voice": {"backends": ["espeak", "espeak"]}}, ("voice", "backends")),
