@@ -61,11 +61,7 @@ class Job(Contract):
     object: Literal["job"] = "job"
     kind: JobKind = "video"
     state: TaskState
-    progress: Still = Literal["thumbnail", "spritesheet"]
-
-UsageTable = Literal["jobs", "steps"]
-
-Percent = 0.0
+    progress: Percent = 0.0
     """Moves with the frames that are made, never back."""
     message: str = ""
     """What is being done, in a few words."""
