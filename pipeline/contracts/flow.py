@@ -93,6 +93,8 @@ class SpeechRequest:
     """1 is the voice's own pace, 2 is twice as fast; 0.25 to 4."""
     pitch: float = 0.0
     """Semitones up or down, -12 to 12."""
+    final: bool = True
+    """Whether nothing is said after it: the last pause is short then."""
 
 
 @dataclass(frozen=True, slots=True)

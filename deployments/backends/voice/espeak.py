@@ -103,7 +103,7 @@ class Espeak:
             speech = Speech(samples, SAMPLE_RATE, _phonemes(events, len(samples)), language)
             if wanted is not None and source is not None:
                 speech = tint.apply(speech, wanted, source)
-            yield prosody.with_pause(speech, piece, last=index == len(pieces) - 1, speed=speed)
+            yield prosody.with_pause(speech, piece, last=request.final and index == len(pieces) - 1, speed=speed)
         if silent:
             raise InvalidText(
                 f"espeak-ng finds nothing to say in this text in {language}.",

@@ -121,7 +121,7 @@ class Flite:
             speech = self._say(piece, voice, speed)
             if wanted is not None and source is not None:
                 speech = tint.apply(speech, wanted, source)
-            yield prosody.with_pause(speech, piece, last=index == len(pieces) - 1, speed=speed)
+            yield prosody.with_pause(speech, piece, last=request.final and index == len(pieces) - 1, speed=speed)
 
     def _measure(self, voice: str) -> VoiceTint:
         if voice not in self._measured:
