@@ -28,7 +28,9 @@ class EvictionCause(StrEnum):
     KEEP_ALIVE = "keep_alive"
     UNLOADED = "unloaded"
     STUCK = "stuck"
-    """It did not get running within the limit."""
+    """It did not get running within the limit, or no card has room for it and nobody waits for it."""
+    BUDGET = "budget"
+    """What is on the card was measured to need more than the card has."""
 
 
 class WaitCause(StrEnum):
@@ -107,13 +109,21 @@ class Decision:
     starts: tuple[Start, ...]
     evictions: tuple[Eviction, ...]
     waiting: tuple[Waiting, ...]
-    placement: Mapping[str, tuple[str, ...]]
-    """By card, the deployments on it once the decision is carried out, one entry per replica, in alphabetical order;
-    empty cards are left out."""
+    layout: tuple[tuple[str, str], ...]
+    """Card and deployment of every replica that is there, or expected there, once the decision is carried out."""
     recheck: float | None
     """When the passing of time alone can change the answer: a turn, a `keep_alive`, a limit ends. None: never."""
     state: State
     """For the next call."""
+
+    @property
+    def placement(self) -> dict[str, tuple[str, ...]]:
+        """By card, the deployments on it once the decision is carried out, one entry a replica, in alphabetical order;
+        empty cards are left out."""
+        cards: dict[str, list[str]] = {}
+        for card, deployment in sorted(self.layout):
+            cards.setdefault(card, []).append(deployment)
+        return {card: tuple(deployments) for card, deployments in cards.items()}
 
     @property
     def prewarms(self) -> tuple[Start, ...]:

@@ -23,6 +23,8 @@ from collections.abc import Mapping, Sequence
 
 from deployments.placement.decision import Decision
 from deployments.placement.facts import Card, Demand, Footprint, Replica, Rules, State
+from deployments.placement.round import Round
+from deployments.placement.standing import numbered, standings
 
 
 def decide(
@@ -46,8 +48,17 @@ def decide(
     `state` is that of the last decision, None after a restart.
 
     Call it whenever something changed, and at `Decision.recheck`; a steady interval serves as well. Raises ValueError
-    for facts that contradict themselves: two cards or replicas of one id, a budget or need that is not positive, more
-    of a deployment running on a card than the card's budget is no contradiction (a footprint was corrected): nothing
-    is started there until it fits again.
+    for facts that contradict themselves: two cards or replicas of one id, a replica without footprint, a budget or need
+    that is not positive. Replicas that need more than their card has are no contradiction, since a footprint may be
+    corrected while they run: nothing starts there until it fits again, and idle ones go.
     """
-    raise NotImplementedError
+    index = numbered(cards, footprints, resident)
+    round_ = Round(
+        standings(demand, resident, footprints, index), cards, index, clock, hints, state or State(), rules or Rules()
+    )
+    round_.book()
+    round_.expire()
+    round_.serve()
+    round_.scale_out()
+    round_.prewarm()
+    return round_.answer(demand)

@@ -1,0 +1,51 @@
+"""Room on the cards: what is free now, and what will be once those that go are gone and those that wait have theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from deployments.placement.facts import Card
+
+
+class Room:
+    """Two accounts a card, both in bytes, by the card's number.
+
+    `free` is what no replica holds. `future` adds what those hold that are to go, and takes off what is set aside for
+    those that wait. Whoever starts now has to fit in both: in the first to be within the budget, in the second so as
+    not to take what an older one waits for.
+    """
+
+    __slots__ = ("budget", "free", "future")
+
+    def __init__(self, cards: Sequence[Card]) -> None:
+        self.budget = np.array([card.budget for card in cards], np.int64)
+        self.free = self.budget.copy()
+        self.future = self.budget.copy()
+
+    def hold(self, held: Sequence[int], leaving: Sequence[int]) -> None:
+        """Book what replicas hold, by card; `leaving` is the part of it that is about to be free."""
+        self.free -= np.asarray(held, np.int64)
+        self.future += np.asarray(leaving, np.int64) - np.asarray(held, np.int64)
+
+    def fit(self, need: int) -> int | None:
+        """The card that would be left fullest by it, as Ray chooses; None where it fits on none."""
+        fits = np.flatnonzero((self.free >= need) & (self.future >= need))
+        return int(fits[self.free[fits].argmin()]) if fits.size else None
+
+    def coming(self, need: int, preferred: int | None) -> int | None:
+        """The card that will have room for it without another eviction: the preferred one, or the fullest."""
+        if preferred is not None and self.future[preferred] >= need:
+            return preferred
+        fits = np.flatnonzero(self.future >= need)
+        return int(fits[self.future[fits].argmin()]) if fits.size else None
+
+    def take(self, card: int, need: int) -> None:
+        """A replica is asked for there."""
+        self.free[card] -= need
+        self.future[card] -= need
+
+    def set_aside(self, card: int, need: int, cleared: int = 0) -> None:
+        """Somebody waits for it there, and `cleared` bytes will go to make room."""
+        self.future[card] += cleared - need
