@@ -10,10 +10,14 @@ import os
 import platform
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_args
 
+from clients.python.states import job_states
 from clients.python.studio import Studio
 from pipeline import cascade
 from pipeline.contracts import (
@@ -21,9 +25,14 @@ from pipeline.contracts import (
     Avatar,
     Capability,
     DrawRequest,
+    Event,
     Gpu,
+    Job,
+    JobKind,
     SpeakRequest,
     Status,
+    TaskState,
+    UsageTable,
     VideoJob,
     VideoRequest,
     VoiceList,
@@ -72,8 +81,8 @@ class Local(Studio):
 
     # Videos
 
-    def render(self, request: VideoRequest) -> VideoJob:
-        return self._call(self._operations.create_video(request))
+    def render(self, request: VideoRequest, idempotency_key: str | None = None) -> VideoJob:
+        return self._call(self._operations.create_video(request, idempotency_key))
 
     def video(self, video_id: str) -> VideoJob:
         return self._call(self._operations.video(video_id))
@@ -92,6 +101,53 @@ class Local(Studio):
 
     def content(self, video_id: str) -> Generator[bytes, None, None]:
         return self._each(lambda: self._operations.video_content(video_id))
+
+    # Jobs
+
+    def job(self, job_id: str) -> Job:
+        return self._call(self._operations.job(job_id))
+
+    def jobs(
+        self,
+        limit: int = 20,
+        after: str | None = None,
+        kind: JobKind | None = None,
+        states: Sequence[TaskState] = (),
+    ) -> list[Job]:
+        return self._call(self._operations.jobs(limit, after, kind, tuple(states)))
+
+    def watch_job(self, job_id: str) -> Generator[Job, None, None]:
+        with closing(self._news(None, job_id)) as news:
+            yield from job_states(lambda: self.job(job_id), news)
+
+    def cancel_job(self, job_id: str) -> Job:
+        return self._call(self._operations.cancel_job(job_id))
+
+    def retry_job(self, job_id: str) -> Job:
+        return self._call(self._operations.retry_job(job_id))
+
+    def delete_job(self, job_id: str) -> None:
+        self._call(self._operations.delete_job(job_id))
+
+    def events(self, after: int | None = None, job: str | None = None) -> Generator[Event, None, None]:
+        with closing(self._news(after, job)) as news:
+            yield from (event for event in news if event is not None)
+
+    def _news(self, after: int | None, job: str | None) -> Generator[Event | None, None, None]:
+        """Events, those that are kept first, and None once nothing that happens is missed any more."""
+        with closing(self._each(self._operations.follow_events)) as batches:
+            fresh = next(batches)
+            while after is not None and (kept := self._call(self._operations.events(after, job))):
+                yield from kept
+                after = kept[-1].id
+            yield None
+            for batch in chain((fresh,), batches):
+                for event in batch:
+                    if event.id > (after or 0) and job in (None, event.task_id):
+                        yield event
+
+    def usage(self, table: UsageTable, since: datetime | None = None) -> Generator[bytes, None, None]:
+        return self._each(lambda: self._operations.usage(table, since))
 
     # Speech and portraits alone
 

@@ -7,15 +7,17 @@ with Client() as studio:
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+import secrets
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-import httpx
+from pydantic import TypeAdapter, ValidationError
 
-from clients.python.failures import rebuilt
+from clients.python.connection import Connection
+from clients.python.states import job_states
 from clients.python.studio import ENDED, Studio
 from pipeline.contracts import (
     AudioFormat,
@@ -23,21 +25,26 @@ from pipeline.contracts import (
     Capability,
     Contract,
     DrawRequest,
+    Event,
+    Job,
+    JobKind,
     SpeakRequest,
     Status,
+    TaskState,
+    UsageTable,
     VideoJob,
     VideoRequest,
     VoiceList,
     VoiceProfile,
 )
-from pipeline.errors import InvalidRequest, MouthpieceError, Unavailable
+from pipeline.contracts.words import IdempotencyKey
+from pipeline.errors import InvalidRequest
 
 C = TypeVar("C", bound=Contract)
 
 URL: Final = "http://127.0.0.1:8000"
-CONNECT_SECONDS: Final = 5.0
-EVENT_SECONDS: Final = 60.0
-"""Longest silence of an event stream before it is opened anew: a job that waits says nothing."""
+
+_KEY: Final = TypeAdapter(IdempotencyKey)
 
 
 class _Backends(Contract):
@@ -47,72 +54,106 @@ class _Backends(Contract):
 class Client(Studio):
     """A running server. `timeout` is in seconds: how long an answer, or its next piece, may take.
 
+    What can be repeated without being done twice is repeated for up to `patience` seconds of waiting where the
+    connection breaks or the server is busy (429), not ready (503) or being restarted; streams of events go on after
+    it. A video is asked for under a key of its own, so that it is made once however often it is asked for.
     Raises `Unavailable` where no server answers and `InvalidRequest` for an address that is none.
     """
 
-    def __init__(self, url: str = URL, timeout: float = 300.0) -> None:
-        try:
-            address = httpx.URL(url)
-        except (httpx.InvalidURL, TypeError) as error:
-            raise _no_address(url) from error
-        if address.scheme not in ("http", "https") or not address.host:
-            raise _no_address(url)
-        self.url = url.rstrip("/")
-        self._http = httpx.Client(
-            base_url=address,
-            timeout=httpx.Timeout(timeout, connect=CONNECT_SECONDS),
-            # A proxy of the environment does not lead back to this machine.
-            trust_env=not _loopback(address.host),
-        )
+    def __init__(self, url: str = URL, timeout: float = 300.0, patience: float = 60.0) -> None:
+        self._connection = Connection(url, timeout, patience)
+        self.url = self._connection.url
 
     # Videos
 
-    def render(self, request: VideoRequest) -> VideoJob:
-        return self._one(VideoJob, "POST", "/api/v1/videos", **_body(request, ("audio", "voice_clip", "portrait")))
+    def render(self, request: VideoRequest, idempotency_key: str | None = None) -> VideoJob:
+        key = secrets.token_urlsafe(24) if idempotency_key is None else _key(idempotency_key)
+        body = _body(request, ("audio", "voice_clip", "portrait"))
+        return self._one(VideoJob, "POST", "/api/v1/videos", repeatable=True, headers={"Idempotency-Key": key}, **body)
 
     def video(self, video_id: str) -> VideoJob:
         return self._one(VideoJob, "GET", f"/api/v1/videos/{_part(video_id)}")
 
     def videos(self, limit: int = 20, after: str | None = None) -> list[VideoJob]:
-        params = {"limit": limit} | ({} if after is None else {"after": after})
-        return self._list(VideoJob, "/api/v1/videos", params=params)
+        return self._list(VideoJob, "/api/v1/videos", limit=limit, after=after)
 
     def watch(self, video_id: str) -> Generator[VideoJob, None, None]:
         shown: VideoJob | None = None
-        while shown is None or shown.status not in ENDED:
-            for job in self._events(video_id):
+        with closing(self._connection.follow(f"/api/v1/videos/{_part(video_id)}/events")) as messages:
+            for message in messages:
+                if message is None:
+                    continue
+                with self._connection.translated():
+                    job = VideoJob.model_validate_json(message.data)
                 if job != shown:
                     yield job
                 shown = job
-
-    def _events(self, video_id: str) -> Generator[VideoJob, None, None]:
-        """One connection's worth: the job now, then its changes. Ends early where the server ends it."""
-        path, timeout = f"/api/v1/videos/{_part(video_id)}/events", httpx.Timeout(EVENT_SECONDS)
-        with self._translated(), self._http.stream("GET", path, timeout=timeout) as response:
-            _check(response)
-            try:
-                for line in response.iter_lines():
-                    if line.startswith("data:"):
-                        yield VideoJob.model_validate_json(line.removeprefix("data:"))
-            except httpx.ReadTimeout:
-                return
+                if job.status in ENDED:
+                    return
 
     def cancel(self, video_id: str) -> VideoJob:
         return self._one(VideoJob, "POST", f"/api/v1/videos/{_part(video_id)}/cancel")
 
     def delete(self, video_id: str) -> None:
-        self._call("DELETE", f"/api/v1/videos/{_part(video_id)}")
+        self._connection.call("DELETE", f"/api/v1/videos/{_part(video_id)}")
 
     def content(self, video_id: str) -> Generator[bytes, None, None]:
-        return self._pieces("GET", f"/api/v1/videos/{_part(video_id)}/content")
+        return self._connection.pieces("GET", f"/api/v1/videos/{_part(video_id)}/content", resumable=True)
+
+    # Jobs
+
+    def job(self, job_id: str) -> Job:
+        return self._one(Job, "GET", f"/api/v1/jobs/{_part(job_id)}")
+
+    def jobs(
+        self,
+        limit: int = 20,
+        after: str | None = None,
+        kind: JobKind | None = None,
+        states: Sequence[TaskState] = (),
+    ) -> list[Job]:
+        return self._list(Job, "/api/v1/jobs", limit=limit, after=after, kind=kind, state=",".join(states) or None)
+
+    def watch_job(self, job_id: str) -> Generator[Job, None, None]:
+        with closing(self._news(None, job_id)) as news:
+            yield from job_states(lambda: self.job(job_id), news)
+
+    def cancel_job(self, job_id: str) -> Job:
+        return self._one(Job, "POST", f"/api/v1/jobs/{_part(job_id)}/cancel")
+
+    def retry_job(self, job_id: str) -> Job:
+        return self._one(Job, "POST", f"/api/v1/jobs/{_part(job_id)}/retry")
+
+    def delete_job(self, job_id: str) -> None:
+        self._connection.call("DELETE", f"/api/v1/jobs/{_part(job_id)}")
+
+    def events(self, after: int | None = None, job: str | None = None) -> Generator[Event, None, None]:
+        with closing(self._news(after, job)) as news:
+            yield from (event for event in news if event is not None)
+
+    def _news(self, after: int | None, job: str | None) -> Generator[Event | None, None, None]:
+        """Events, and None each time that the stream was opened."""
+        last = "" if after is None else str(after)
+        with closing(self._connection.follow("/api/v1/events", last, params=_given({"job": job}))) as messages:
+            for message in messages:
+                if message is None:
+                    yield None
+                    continue
+                with self._connection.translated():
+                    event = Event.model_validate_json(message.data)
+                yield event
+
+    def usage(self, table: UsageTable, since: datetime | None = None) -> Generator[bytes, None, None]:
+        params = _given({"since": None if since is None else since.isoformat()})
+        return self._connection.pieces("GET", f"/api/v1/usage/{table}", params=params)
 
     # Speech and portraits alone
 
     def speak(self, request: SpeakRequest) -> Generator[bytes, None, None]:
-        return self._pieces("POST", "/api/v1/speech", **_body(request, ("voice_clip",)))
+        return self._connection.pieces("POST", "/api/v1/speech", repeatable=True, **_body(request, ("voice_clip",)))
 
     def draw(self, request: DrawRequest) -> bytes:
-        return self._call("POST", "/api/v1/portraits", **_body(request, ())).content
+        return self._connection.call("POST", "/api/v1/portraits", repeatable=True, **_body(request, ())).content
 
     # Voices
 
@@ -128,14 +169,14 @@ class Client(Studio):
     def preview_voice(
         self, voice: str, text: str | None = None, language: str = "en", format: AudioFormat = "wav"
     ) -> Generator[bytes, None, None]:
-        params = {"language": language, "format": format} | ({} if text is None else {"text": text})
-        return self._pieces("GET", f"{self._voice(voice)}/preview", params=params)
+        params = _given({"language": language, "format": format, "text": text})
+        return self._connection.pieces("GET", f"{self._voice(voice)}/preview", params=params)
 
     def rename_voice(self, voice: str, name: str) -> VoiceProfile:
         return self._one(VoiceProfile, "PATCH", self._voice(voice), json={"name": name})
 
     def delete_voice(self, voice: str) -> None:
-        self._call("DELETE", self._voice(voice))
+        self._connection.call("DELETE", self._voice(voice))
 
     # Avatars
 
@@ -147,8 +188,7 @@ class Client(Studio):
         size: int | None = None,
         seed: int = 0,
     ) -> Avatar:
-        fields: dict[str, Any] = {"name": name, "prompt": prompt, "size": size, "seed": seed}
-        fields = {key: value for key, value in fields.items() if value is not None}
+        fields = _given({"name": name, "prompt": prompt, "size": size, "seed": seed})
         if portrait is None:
             return self._one(Avatar, "POST", "/api/v1/avatars", json=fields)
         files = {"portrait": ("portrait", portrait)}
@@ -161,13 +201,13 @@ class Client(Studio):
         return self._one(Avatar, "GET", self._avatar(avatar))
 
     def avatar_picture(self, avatar: str) -> bytes:
-        return self._call("GET", f"{self._avatar(avatar)}/picture").content
+        return self._connection.call("GET", f"{self._avatar(avatar)}/picture").content
 
     def rename_avatar(self, avatar: str, name: str) -> Avatar:
         return self._one(Avatar, "PATCH", self._avatar(avatar), json={"name": name})
 
     def delete_avatar(self, avatar: str) -> None:
-        self._call("DELETE", self._avatar(avatar))
+        self._connection.call("DELETE", self._avatar(avatar))
 
     # System
 
@@ -178,9 +218,9 @@ class Client(Studio):
         return self._one(Status, "GET", "/api/v1/status")
 
     def close(self) -> None:
-        self._http.close()
+        self._connection.close()
 
-    # HTTP
+    # Paths and answers
 
     def _id(self, name: str, kept: Callable[[], Iterable[VoiceProfile | Avatar]]) -> str:
         """The name as one part of a path; the id instead where the name holds a slash."""
@@ -195,64 +235,17 @@ class Client(Studio):
         return f"/api/v1/avatars/{self._id(name, self.avatars)}"
 
     def _one(self, contract: type[C], method: str, path: str, **arguments: Any) -> C:
-        with self._translated():
-            return contract.model_validate(self._call(method, path, **arguments).json())
+        answer = self._connection.call(method, path, **arguments)
+        with self._connection.translated():
+            return contract.model_validate(answer.json())
 
-    def _list(self, contract: type[C], path: str, **arguments: Any) -> list[C]:
-        with self._translated():
-            body = self._call("GET", path, **arguments).json()
+    def _list(self, contract: type[C], path: str, **params: Any) -> list[C]:
+        answer = self._connection.call("GET", path, params=_given(params))
+        with self._connection.translated():
+            body = answer.json()
             if not isinstance(body, dict) or not isinstance(body.get("data"), list):
                 raise ValueError("the answer is no list")
             return [contract.model_validate(item) for item in body["data"]]
-
-    def _call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        with self._translated():
-            response = self._http.request(method, path, **arguments)
-            _check(response)
-            return response
-
-    def _pieces(self, method: str, path: str, **arguments: Any) -> Generator[bytes, None, None]:
-        with self._translated(), self._http.stream(method, path, **arguments) as response:
-            _check(response)
-            yield from response.iter_bytes()
-
-    @contextmanager
-    def _translated(self) -> Generator[None, None, None]:
-        """Turns what goes wrong on the way into `Unavailable`."""
-        try:
-            yield
-        except (httpx.ConnectError, httpx.ConnectTimeout):
-            raise Unavailable(
-                f"No server answers at {self.url}.",
-                code="no_server",
-                field="server",
-                accepted="the address of a running server; `mouthpiece serve` starts one",
-            ) from None
-        except httpx.TimeoutException:
-            raise Unavailable(f"{self.url} took too long to answer.", code="timeout") from None
-        except httpx.TransportError as error:
-            raise Unavailable(f"The connection to {self.url} broke: {error}", code="connection_lost") from None
-        except ValueError as error:  # JSON or a contract: whatever answers there, it is not Mouthpiece
-            raise Unavailable(
-                f"What answers at {self.url} is not Mouthpiece, or another version of it: {error}",
-                code="not_mouthpiece",
-                field="server",
-            ) from None
-
-
-def _check(response: httpx.Response) -> None:
-    """Raises the error that an answer carries."""
-    if response.is_success:
-        return
-    response.read()
-    try:
-        error = response.json()["error"]
-        raise rebuilt(error, response.status_code)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        pass
-    if response.status_code >= 500:
-        raise Unavailable(f"{response.url} answered {response.status_code}.", code="bad_answer")
-    raise MouthpieceError(f"{response.url} answered {response.status_code}.", code="bad_answer", field="server")
 
 
 def _body(request: Contract, files: tuple[str, ...]) -> dict[str, Any]:
@@ -270,23 +263,24 @@ def _body(request: Contract, files: tuple[str, ...]) -> dict[str, Any]:
     return {"data": form, "files": {name: (name, data) for name, data in parts.items()}}
 
 
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is None."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _key(key: str) -> str:
+    try:
+        return _KEY.validate_python(key)
+    except ValidationError:
+        raise InvalidRequest(
+            f"{key[:100]!r} is no idempotency key.",
+            field="idempotency_key",
+            accepted="1 to 255 printable ASCII characters without spaces",
+        ) from None
+
+
 def _part(name: str) -> str:
     """A name as one part of a path. A server takes an encoded slash for a real one: see `Client._id`."""
     if name in ("", ".", ".."):
         raise InvalidRequest(f"{name!r} is no id and no name.", field="id", accepted="an id or a name")
     return quote(name, safe="")
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _no_address(url: object) -> InvalidRequest:
-    return InvalidRequest(
-        f"{url!r} is not the address of a server.", code="invalid_url", field="server", accepted=f"such as {URL}"
-    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol, Self
 
@@ -14,8 +15,13 @@ from pipeline.contracts import (
     Avatar,
     Capability,
     DrawRequest,
+    Event,
+    Job,
+    JobKind,
     SpeakRequest,
     Status,
+    TaskState,
+    UsageTable,
     VideoJob,
     VideoRequest,
     VoiceList,
@@ -38,8 +44,12 @@ class Studio(Protocol):
     # Videos
 
     @abstractmethod
-    def render(self, request: VideoRequest) -> VideoJob:
-        """Asks for a video and returns at once. What can be refused about the request is refused here."""
+    def render(self, request: VideoRequest, idempotency_key: str | None = None) -> VideoJob:
+        """Asks for a video and returns at once. What can be refused about the request is refused here.
+
+        The same request under the same key, also of another program, is the same video; another request under it
+        raises `Conflict`. 1 to 255 printable ASCII characters.
+        """
 
     @abstractmethod
     def video(self, video_id: str) -> VideoJob:
@@ -85,6 +95,49 @@ class Studio(Protocol):
             if job.result is not None and digest.hexdigest() != job.result.sha256:
                 raise BackendFailed(f"What came of video {job.id} is not what was made.", code="damaged_download")
             return output.commit()
+
+    # Jobs: what makes the videos, step by step; a video's job has the video's id
+
+    @abstractmethod
+    def job(self, job_id: str) -> Job:
+        """The job as it is now, with its steps."""
+
+    @abstractmethod
+    def jobs(
+        self,
+        limit: int = 20,
+        after: str | None = None,
+        kind: JobKind | None = None,
+        states: Sequence[TaskState] = (),
+    ) -> list[Job]:
+        """Newest first, without steps, at most `limit` (1 to 100), those older than the id `after`; of all states
+        where none is named."""
+
+    @abstractmethod
+    def watch_job(self, job_id: str) -> Generator[Job, None, None]:
+        """The job now, then whenever it changes, with its steps; the last one has ended."""
+
+    @abstractmethod
+    def cancel_job(self, job_id: str) -> Job:
+        """Stops a job. Raises `Conflict` for one that has ended."""
+
+    @abstractmethod
+    def retry_job(self, job_id: str) -> Job:
+        """Goes on from the steps that failed. Raises `Conflict` for a job that has not failed."""
+
+    @abstractmethod
+    def delete_job(self, job_id: str) -> None:
+        """Removes a job and what only it has made; stops it first where it is being worked on."""
+
+    @abstractmethod
+    def events(self, after: int | None = None, job: str | None = None) -> Generator[Event, None, None]:
+        """Events of all jobs, or of one, for as long as the caller takes them: those that are kept with ids above
+        `after`, then new ones as they happen; only new ones for None."""
+
+    @abstractmethod
+    def usage(self, table: UsageTable, since: datetime | None = None) -> Generator[bytes, None, None]:
+        """What was done, as a Parquet file in pieces; `pipeline.jobs.usage` says which columns. With `since`, which
+        has a time zone, only what changed at that time or later."""
 
     # Speech and portraits alone
 
