@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
+
+from pipeline.errors import Damaged, NotFound
+
+PIECE = 1 << 20
+"""Bytes: what is read, sent and verified at a time."""
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def checked(digest: str) -> str:
+    """`digest`, if it can be one: it becomes part of a path. Raises `ValueError`."""
+    if not _DIGEST.fullmatch(digest):
+        raise ValueError(f"{digest[:80]!r} is not a SHA-256: 64 hex digits in lower case")
+    return digest
+
+
+def missing(digest: str) -> NotFound:
+    return NotFound(f"There is no artifact {digest}.", field="artifact", accepted="the SHA-256 of one that is kept")
+
+
+def damaged(digest: str, how: str) -> Damaged:
+    return Damaged(f"The artifact {digest} is damaged: {how}. Putting it again mends it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +50,25 @@ class Kept:
     digest: str
     size: int
     modified: float
-    """Seconds since the epoch when it was last put. Putting it again makes it new again."""
+    """Seconds since the epoch when it was last put or renewed."""
 
 
 class Writer(Protocol):
-    """An artifact being written. Leaving the `with` block without `commit` leaves nothing behind."""
+    """An artifact being written, by one thread at a time, within its `with` block.
+
+    Leaving the block without `commit` leaves nothing behind. After an error, and after `commit`, it takes no more:
+    `ValueError`.
+    """
 
     def write(self, data: bytes) -> None:
         """Raises `StorageFull` where there is no room."""
         ...
 
     def commit(self) -> Stored:
-        """Syncs it and gives it its name. It survives the machine's power failing once this has returned."""
+        """Syncs it and gives it its name. It survives the machine's power failing once this has returned.
+
+        Raises `StorageFull`. What is there already is made new; if it is damaged, it is replaced.
+        """
         ...
 
     def __enter__(self) -> Self: ...
@@ -58,7 +88,15 @@ class Artifacts(Protocol):
     def writer(self) -> Writer: ...
 
     def put(self, data: bytes) -> Stored:
-        """A writer for what is in memory."""
+        """A writer for what is in memory. Takes no room where it is there already."""
+        ...
+
+    def renew(self, digest: str) -> None:
+        """Makes it new as putting it again would. Raises `NotFound`.
+
+        Whoever is about to refer to an artifact that is there already renews it first: from then on, and for the
+        grace time of a sweep, nothing takes it away (`pipeline/storage/retention.py`).
+        """
         ...
 
     def has(self, digest: str) -> bool: ...
@@ -70,7 +108,11 @@ class Artifacts(Protocol):
         ...
 
     def stream(self, digest: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Bytes `start` up to but without `end`, in pieces of at most 1 MiB, each verified before it is yielded."""
+        """Bytes `start` up to but without `end`, in pieces of at most 1 MiB, each verified before it is yielded.
+
+        Both count from the first byte and are cut to the size, as slices are; `ValueError` if they are negative or
+        the wrong way round. `NotFound` is raised by the call itself, `Damaged` at the latest where the damage is.
+        """
         ...
 
     def verify(self, digest: str) -> None:
@@ -89,10 +131,18 @@ class Artifacts(Protocol):
         """What is not there is deleted already."""
         ...
 
+    def discard(self, digest: str, until: float) -> bool:
+        """Deletes it if it was last put or renewed at or before `until`, in seconds since the epoch; says whether.
+
+        One step, as far as anyone can see: an artifact that is put or renewed before, meanwhile or afterwards is
+        there once that has returned.
+        """
+        ...
+
     def list(self) -> Iterator[Kept]:
         """Every artifact, in no order; nothing that is still being written."""
         ...
 
     def used(self) -> int:
-        """Bytes of all artifacts."""
+        """Bytes of all artifacts. Cheap enough to be asked before every write."""
         ...
