@@ -1,6 +1,7 @@
 """What `Artifacts` promises, of every store: a folder, and a bucket on a real S3 server."""
 
 import hashlib
+import itertools
 import os
 import secrets
 import threading
@@ -94,7 +95,7 @@ def test_a_writer_takes_any_pieces(store):
     data = secrets.token_bytes(2 * PIECE + 77)
     cuts = [0, 0, 1, 17, PIECE - 1, PIECE + 1, PIECE + 1, 2 * PIECE, len(data)]
     with store.writer() as writer:
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in itertools.pairwise(cuts):
             writer.write(data[start:end])
         stored = writer.commit()
     assert stored == Stored(digest_of(data), len(data))
