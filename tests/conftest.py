@@ -16,6 +16,8 @@ import httpx
 import numpy as np
 import pytest
 
+pytest_plugins = ("tests.postgres",)
+
 
 def free_port() -> int:
     with socket.socket() as probe:

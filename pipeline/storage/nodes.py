@@ -1,0 +1,58 @@
+"""What was made, by content key: shared by all jobs, so that nothing is made twice."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from pipeline.storage.schema import nodes
+from pipeline.storage.upsert import insert_missing
+
+_BATCH = 500
+"""Keys in one statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A node that was made."""
+
+    key: str
+    """Content key, 64 hex digits."""
+    kind: str
+    backend: str
+    artifact: str
+    """SHA-256 of what it made."""
+    size: int
+    """Bytes of it."""
+    seconds: float
+    """Wall time that making it took."""
+    facts: dict[str, Any]
+    """What the step said about it, as JSON."""
+    created_at: datetime
+
+
+def find(c: Connection, key: str) -> Made | None:
+    row = c.execute(select(nodes).where(nodes.c.key == key)).mappings().one_or_none()
+    return row and Made(**{name: row[name] for name in Made.__dataclass_fields__})
+
+
+def record(c: Connection, made: Made) -> None:
+    """Keeps it, as used now. Where the key is there already, the first stays."""
+    insert_missing(c, nodes, [asdict(made) | {"used_at": made.created_at}])
+
+
+def forget(c: Connection, artifact: str) -> list[str]:
+    """Takes away every node whose artifact this is, because that is damaged or gone; gives their keys."""
+    return list(c.execute(nodes.delete().where(nodes.c.artifact == artifact).returning(nodes.c.key)).scalars())
+
+
+def touch(c: Connection, keys: Collection[str], at: datetime) -> None:
+    """Says that they were used at `at`. Unknown keys are passed over, and a later use stays."""
+    ordered = sorted(keys)  # two who touch the same rows never wait for each other in a circle
+    for start in range(0, len(ordered), _BATCH):
+        batch = ordered[start : start + _BATCH]
+        c.execute(nodes.update().where(nodes.c.key.in_(batch), nodes.c.used_at < at).values(used_at=at))
