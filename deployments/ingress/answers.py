@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator
 from typing import Any, Final, Literal
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import ConfigDict
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from pipeline.contracts import Contract, ErrorBody
 from pipeline.errors import InvalidRequest, MouthpieceError
@@ -74,18 +77,23 @@ def install(api: FastAPI) -> None:
     """Turns every failure into `{"error": {...}}`."""
 
     @api.exception_handler(MouthpieceError)
-    async def ours(request: Request, error: MouthpieceError) -> Response:
+    async def ours(request: HTTPConnection, error: MouthpieceError) -> Failure:
         return failure(request, error)
 
     @api.exception_handler(RequestValidationError)
-    async def query(request: Request, error: RequestValidationError) -> Response:
+    @api.exception_handler(WebSocketRequestValidationError)
+    async def query(
+        request: HTTPConnection, error: RequestValidationError | WebSocketRequestValidationError
+    ) -> Failure:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:])
-        return failure(request, InvalidRequest(f"{field}: {first['msg']}", field=field))
+        accepted = first.get("ctx", {}).get("expected")
+        return failure(request, InvalidRequest(f"{field}: {first['msg']}", field=field, accepted=accepted))
 
     @api.exception_handler(HTTPException)
     async def routing(request: Request, error: HTTPException) -> Response:
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+        codes = {404: "not_found", 405: "method_not_allowed", 416: "range_not_satisfiable"}
+        code = codes.get(error.status_code, "bad_request")
         body = {"error": {"code": code, "message": str(error.detail), "retryable": False}}
         return JSONResponse(_theirs(request, body, error.status_code), error.status_code, headers=error.headers)
 
@@ -95,13 +103,24 @@ def install(api: FastAPI) -> None:
         return failure(request, MouthpieceError("Something went wrong here; the server's log says what."))
 
 
-def failure(request: Request, error: MouthpieceError) -> Response:
+class Failure(JSONResponse):
+    """An error in our shape. It also refuses a WebSocket that is not accepted yet, which some servers can only do
+    without a body."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
+            await WebSocketClose()(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def failure(request: HTTPConnection, error: MouthpieceError) -> Failure:
     """The answer for one of our errors."""
     headers = {} if error.retry_after is None else {"Retry-After": str(max(1, round(error.retry_after)))}
-    return JSONResponse(_theirs(request, error.body(), error.status), error.status, headers=headers)
+    return Failure(_theirs(request, error.body(), error.status), error.status, headers=headers)
 
 
-def _theirs(request: Request, body: dict[str, Any], status: int) -> dict[str, Any]:
+def _theirs(request: HTTPConnection, body: dict[str, Any], status: int) -> dict[str, Any]:
     """`body`, with the `type` and `param` that OpenAI's clients read, on OpenAI's routes."""
     if request.url.path.startswith("/v1/"):
         body["error"]["type"] = "invalid_request_error" if status < 500 else "server_error"
@@ -131,9 +150,10 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
 
     Raises HTTPException 416 for a range outside the file (RFC 9110, section 14).
     """
-    if header is None or not header.startswith("bytes=") or "," in header:
+    unit, _, wanted = (header or "").partition("=")
+    if unit.lower() != "bytes":
         return None
-    found = re.fullmatch(r"([0-9]{0,19})-([0-9]{0,19})", header.removeprefix("bytes=").strip())
+    found = re.fullmatch(r"([0-9]{0,19})-([0-9]{0,19})", wanted.strip())
     if found is None or not any(found.groups()):
         return None
     first, last = found.groups()

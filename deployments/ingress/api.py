@@ -8,16 +8,21 @@ from fastapi import Depends, FastAPI
 
 from deployments.ingress import (
     answers,
+    events,
+    jobs,
     library,
     openai_audio,
     openai_images,
     openai_models,
+    openai_videos,
     openai_voices,
     parameters,
     speech,
     system,
+    usage,
     videos,
 )
+from deployments.ingress.bounds import Bounds
 from deployments.ingress.origin import SameOrigin
 from deployments.ingress.uploads import MEGABYTE, BodyLimit
 from deployments.operations import Operations
@@ -34,6 +39,7 @@ def make_api(operations: Operations, settings: Settings) -> FastAPI:
         redoc_url=None,
         openapi_tags=[
             {"name": "videos", "description": "Talking videos"},
+            {"name": "jobs", "description": "Work that was accepted: its steps, its events, what it took"},
             {"name": "speech", "description": "A voice alone"},
             {"name": "portraits", "description": "A face alone"},
             {"name": "voices", "description": "Voice profiles that are kept"},
@@ -45,7 +51,19 @@ def make_api(operations: Operations, settings: Settings) -> FastAPI:
     api.add_middleware(BodyLimit, limit=settings.server.upload_megabytes * MEGABYTE)
     api.add_middleware(SameOrigin, host=settings.server.host)
     answers.install(api)
-    for part in (videos, speech, library, system, openai_audio, openai_voices, openai_images, openai_models):
-        api.include_router(part.router(operations), dependencies=[Depends(parameters.known)])
+    bounds = Bounds()
+    routers = (
+        videos.router(operations, bounds),
+        jobs.router(operations, bounds),
+        # Serve cuts off what takes longer; a stream that ends by itself leaves its client an orderly end.
+        events.router(operations, bounds, seconds=0.9 * settings.server.request_seconds),
+        *(part.router(operations) for part in (usage, speech, library, system)),
+        *(
+            part.router(operations)
+            for part in (openai_audio, openai_voices, openai_images, openai_videos, openai_models)
+        ),
+    )
+    for router in routers:
+        api.include_router(router, dependencies=[Depends(parameters.known)])
     system.install_docs(api)
     return api

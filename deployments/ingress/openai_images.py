@@ -87,7 +87,7 @@ def router(operations: Operations) -> APIRouter:
         """Draw portraits: the same prompt gives the same ones."""
         wanted = await read(request, ImageGeneration)
         backend = await backend_of(operations, "avatar", wanted.model)
-        side = _side(wanted.size)
+        side = side_of(wanted.size)
         draws = [
             DrawRequest(prompt=wanted.prompt, size=side, seed=seed, backend=backend)
             for seed in seeds(wanted.prompt, wanted.n)
@@ -117,7 +117,7 @@ def seeds(prompt: str, n: int) -> list[int]:
     return [first + index for index in range(n)]
 
 
-def _side(size: str) -> int | None:
+def side_of(size: str) -> int | None:
     """Pixels of the square that `size` names; None is the default of the settings."""
     if size == "auto":
         return None

@@ -22,9 +22,14 @@ OWNER: Final = "mouthpiece"
 THEIRS: Final = {
     "voice": re.compile(r"tts-1(-.+)?|gpt-[\w.]+(-mini)?-tts(-.+)?"),
     "avatar": re.compile(r"dall-e-.+|gpt-image-.+|chatgpt-image-.+"),
+    "lipsync": re.compile(r"sora-.+"),
 }
 """OpenAI's model names by the capability that answers for them: tts-1-hd, gpt-4o-mini-tts-2025-12-15, dall-e-3 ..."""
-EXAMPLES: Final = {"voice": "tts-1, tts-1-hd, gpt-4o-mini-tts", "avatar": "gpt-image-2, dall-e-3"}
+EXAMPLES: Final = {
+    "voice": "tts-1, tts-1-hd, gpt-4o-mini-tts",
+    "avatar": "gpt-image-2, dall-e-3",
+    "lipsync": "sora-2, sora-2-pro",
+}
 
 IGNORED: Final = "X-Mouthpiece-Ignored"
 """Header of an answer that names the accepted parameters that no backend here can follow."""

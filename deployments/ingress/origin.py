@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
-from fastapi import Request
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.ingress.answers import failure
@@ -18,7 +18,8 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 class SameOrigin:
     """ASGI middleware. Refuses, with 403, a `Host` that is not ours (a foreign name that was made to point here, to
-    read our answers), and a changing request that another page's script or form sent (`Origin` is not `Host`).
+    read our answers), and a changing request that another page's script or form sent (`Origin` is not `Host`). A
+    WebSocket counts as one: what browsers keep from pages of other sites, they do not keep of those.
 
     A server told to listen everywhere (`host` 0.0.0.0 or ::) has names that it can't know, and takes any.
     """
@@ -28,11 +29,11 @@ class SameOrigin:
         self._hosts = None if host in EVERYWHERE else LOOPBACK | {host.lower()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        refusal = self._refusal(scope) if scope["type"] in ("http", "websocket") else None
         if refusal is None:
             await self._app(scope, receive, send)
         else:
-            await failure(Request(scope), refusal)(scope, receive, send)
+            await failure(HTTPConnection(scope), refusal)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Forbidden | None:
         headers = dict(scope["headers"])
@@ -45,7 +46,7 @@ class SameOrigin:
                 accepted=", ".join(sorted(self._hosts)),
             )
         origin = headers.get(b"origin")
-        if origin is not None and scope["method"] not in SAFE:
+        if origin is not None and scope.get("method") not in SAFE:
             try:
                 theirs = urlsplit(origin.decode("latin-1").lower()).netloc
             except ValueError:

@@ -1,28 +1,30 @@
-"""Query parameters: the ones that a route has, once each, and no others."""
+"""Query parameters: the ones that a route has and no others, once each where they are not lists."""
 
 from __future__ import annotations
 
-from fastapi import Request
-from fastapi.routing import APIRoute
+from typing import get_origin
+
+from fastapi.routing import APIRoute, APIWebSocketRoute
+from starlette.requests import HTTPConnection
 
 from pipeline.errors import InvalidRequest
 
 
-def known(request: Request) -> None:
+def known(request: HTTPConnection) -> None:
     """A dependency of every route. Raises `InvalidRequest` for a parameter that nobody would read."""
     route = request.scope.get("route")
-    if not isinstance(route, APIRoute):
+    if not isinstance(route, APIRoute | APIWebSocketRoute):
         return
-    names = [field.alias for field in route.dependant.query_params]
+    fields = {field.alias: field for field in route.dependant.query_params}
     seen: set[str] = set()
     for name, _ in request.query_params.multi_items():
-        if name not in names:
+        if name not in fields:
             raise InvalidRequest(
                 f"There is no query parameter {name[:100]!r} here.",
                 code="unknown_field",
                 field=name[:100],
-                accepted=", ".join(names) or "no query parameters",
+                accepted=", ".join(fields) or "no query parameters",
             )
-        if name in seen:
+        if name in seen and get_origin(fields[name].field_info.annotation) not in (list, tuple):
             raise InvalidRequest(f"{name} is given twice.", code="given_twice", field=name)
         seen.add(name)

@@ -1,0 +1,59 @@
+"""The file of a finished video over HTTP: ranges and conditions (RFC 9110), so that players can seek."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import Request, Response
+
+from deployments.ingress.answers import Documented, ErrorAnswer, byte_range, file, streamed
+from deployments.operations import Operations
+from pipeline.contracts import Contract, VideoFormat
+
+MEDIA_TYPES: Final[dict[VideoFormat, str]] = {"mp4": "video/mp4", "webm": "video/webm", "gif": "image/gif"}
+IMMUTABLE: Final = "private, max-age=31536000, immutable"
+"""A finished video does not change: not asked for again for a year."""
+
+
+def documented(error: type[Contract] = ErrorAnswer) -> Documented:
+    """Answers of a route that gives a file, for its `responses`."""
+    return (
+        file(*MEDIA_TYPES.values())
+        | file(*MEDIA_TYPES.values(), status=206, description="The range asked for.")
+        | {304: {"description": "The file is the one that is known."}}
+        | {416: {"model": error, "description": "The range is outside the file."}}
+    )
+
+
+async def content(operations: Operations, video_id: str, request: Request) -> Response:
+    """The file, or the one range of it that the request asks for; for HEAD, all but its bytes.
+
+    Several ranges at once are answered with the whole file, as RFC 9110 (14.2) allows; no player asks for them.
+    """
+    job = await operations.video(video_id)
+    if job.result is None:
+        return await streamed(operations.video_content(video_id), "video/mp4")  # raises why not
+    etag, size = f'"{job.result.sha256}"', job.result.bytes
+    name = f'inline; filename="{job.id}.{job.result.format}"'
+    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": IMMUTABLE, "Content-Disposition": name}
+    if _known(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    # A part of another file would be of no use to who has parts of this one: RFC 9110, 13.1.5.
+    same = request.headers.get("if-range", etag).strip() == etag
+    asked = byte_range(request.headers.get("range"), size) if same and request.method == "GET" else None
+    start, end = asked or (0, size)
+    headers["Content-Length"] = str(end - start)
+    media = MEDIA_TYPES[job.result.format]
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type=media)
+    if asked:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    answer = await streamed(operations.video_content(video_id, start, end), media, headers)
+    answer.status_code = 206 if asked else 200
+    return answer
+
+
+def _known(header: str | None, etag: str) -> bool:
+    """Whether `If-None-Match` names this file; a weak tag does for that."""
+    tags = [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
+    return etag in tags or tags == ["*"]
