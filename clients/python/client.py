@@ -112,7 +112,7 @@ class Client(Studio):
         kind: JobKind | None = None,
         states: Sequence[TaskState] = (),
     ) -> list[Job]:
-        return self._list(Job, "/api/v1/jobs", limit=limit, after=after, kind=kind, state=",".join(states) or None)
+        return self._list(Job, "/api/v1/jobs", limit=limit, after=after, kind=kind, state=[*states] or None)
 
     def watch_job(self, job_id: str) -> Generator[Job, None, None]:
         with closing(self._news(None, job_id)) as news:

@@ -106,8 +106,8 @@ class Connection:
                     try:
                         for message in messages(lines(response.iter_text())):
                             patience.renew()
-                            if message is not None:
-                                last = message.id or last
+                            last = message.id or last
+                            if message.data:
                                 yield message
                     except httpx.ReadTimeout:  # nothing happened, which is no outage
                         continue

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One event of a stream. An empty `id` says nothing new about where to take up again."""
+    """One event of a stream; without `data` it is none, but its `id` still says where to take up again."""
 
     event: str
     data: str
@@ -25,16 +25,13 @@ def lines(pieces: Iterable[str]) -> Iterator[str]:
             yield line.removesuffix("\r")
 
 
-def messages(lines: Iterable[str]) -> Iterator[Message | None]:
-    """The events of a stream; None for a comment, which servers send to show that they are there."""
+def messages(lines: Iterable[str]) -> Iterator[Message]:
+    """The events of a stream, and messages without data for the comments with which a server shows that it is there."""
     event, data, last = "message", [], ""
     for line in lines:
         if not line:
-            if data:
-                yield Message(event, "\n".join(data), last)
+            yield Message(event, "\n".join(data), last)
             event, data = "message", []
-        elif line.startswith(":"):
-            yield None
         else:
             name, _, value = line.partition(":")
             value = value.removeprefix(" ")

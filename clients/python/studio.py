@@ -137,7 +137,7 @@ class Studio(Protocol):
     @abstractmethod
     def usage(self, table: UsageTable, since: datetime | None = None) -> Generator[bytes, None, None]:
         """What was done, as a Parquet file in pieces; `pipeline.jobs.usage` says which columns. With `since`, which
-        has a time zone, only what changed at that time or later."""
+        has a time zone, only jobs that were created then or later, and their steps."""
 
     # Speech and portraits alone
 

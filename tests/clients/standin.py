@@ -7,10 +7,10 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
@@ -49,7 +49,8 @@ class Standin:
         """Bytes of the content after which a connection breaks, one for each of the next downloads."""
         self.usage: dict[str, bytes] = {}
         self._generation = 0
-        self._lock = threading.Condition()
+        self._lock = threading.Lock()
+        self._listened = threading.Event()
         self._port = 0
         self._server: uvicorn.Server | None = None
 
@@ -85,6 +86,10 @@ class Standin:
         """Breaks every open stream in the middle."""
         with self._lock:
             self._generation += 1
+
+    def until_listened(self) -> None:
+        """Waits until a stream of events was opened."""
+        assert self._listened.wait(30)
 
     def happens(self, type: EventType, state: str | None = None, /, **data: Any) -> None:
         """An event; the job is in `state` from then on, with the progress that the event tells of."""
@@ -151,9 +156,11 @@ class Standin:
             return StreamingResponse(pieces(), 206 if start else 200, headers)
 
         @api.get("/api/v1/jobs")
-        async def page(limit: int, state: str | None = None, after: str | None = None) -> dict[str, Any]:
+        async def page(
+            limit: int, state: Annotated[tuple[str, ...], Query()] = (), after: str | None = None
+        ) -> dict[str, Any]:
             known = self.job.model_copy(update={"steps": ()})
-            found = [known] if after is None and (state is None or self.job.state in state.split(",")) else []
+            found = [known] if after is None and (not state or self.job.state in state) else []
             return {"data": found, "has_more": False}
 
         @api.get("/api/v1/jobs/{job_id}")
@@ -181,8 +188,9 @@ class Standin:
 
             async def lines() -> AsyncIterator[bytes]:
                 nonlocal sent
-                yield b": here\n\n"
+                yield f"id: {sent}\n\n".encode()
                 async for _ in self._changes():
+                    self._listened.set()
                     for event in [e for e in self.events if e.id > sent and job in (None, e.task_id)]:
                         sent = event.id
                         yield f"id: {event.id}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n".encode()

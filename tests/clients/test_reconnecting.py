@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -181,6 +182,18 @@ def test_events_go_on_after_a_cut_and_a_restart(there: Standin, client: Client) 
         assert next(events).id == 28
     asked = [headers.get("last-event-id") for _, path, headers in there.asked if path == "/api/v1/events"]
     assert (asked[0], asked[-1]) == ("0", "14")
+
+
+def test_no_event_is_missed_before_the_first(there: Standin, client: Client) -> None:
+    """The server says where the stream begins."""
+    there.happens("task.queued")
+    with closing(client.events()) as events, ThreadPoolExecutor() as pool:
+        first = pool.submit(next, events)
+        there.until_listened()
+        there.stop()
+        there.happens("task.started")
+        there.start()
+        assert first.result().type == "task.started"
 
 
 def test_events_that_the_server_refuses(there: Standin, client: Client) -> None:

@@ -11,13 +11,16 @@ STREAM = (
     "id: 1\nevent: task.started\ndata: {}\n\n"
     "data: two\ndata:lines\n\n"
     "event: nothing to say\n\n"
+    "id: 7\n\n"
     "id\nretry: 10\nunknown: x\ndata: \u2028a\x85b\x0bc\r\n\r\n"
     "id: 9\ndata: cut off"
 )
 EXPECTED = [
-    None,
+    Message("message", "", ""),
     Message("task.started", "{}", "1"),
     Message("message", "two\nlines", "1"),
+    Message("nothing to say", "", "1"),
+    Message("message", "", "7"),
     Message("message", "\u2028a\x85b\x0bc", ""),
 ]
 
