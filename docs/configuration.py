@@ -23,7 +23,7 @@ sys.path.insert(0, str(HERE.parent))
 import pipeline.settings  # noqa: E402
 from deployments.backends import registry  # noqa: E402
 from pipeline.profiles import HIGH_GIGABYTES, PROFILES, STANDARD_GIGABYTES  # noqa: E402
-from pipeline.settings import KEYS, Key, Settings  # noqa: E402
+from pipeline.settings import KEYS, SECRETS, Key, Settings  # noqa: E402
 from pipeline.settings_environment import RESERVED, variable  # noqa: E402
 
 INTRODUCTION = """\
@@ -35,10 +35,10 @@ Every setting has a default, so no file is needed. A value may come from, the la
 
 1. the defaults below, and the hardware profile's;
 2. a YAML file: `serve_config.yaml`, where the settings are the `args` of the first application, or a bare
-   settings file;
+   settings file, except secrets;
 3. the environment: the key in capitals with `__` for each dot, its value read as YAML, such as
    `MOUTHPIECE_VIDEO__SIZE=256`, `MOUTHPIECE_VOICE__BACKENDS="[flite, espeak]"` or `..._BACKENDS=flite,espeak`;
-4. flags of the command line.
+4. flags of the command line, except secrets.
 
 A part of a section leaves the rest of it alone; a list replaces the list before it. An unknown key, a wrong
 type, a key set twice or a file that is not YAML is an error that names file, line and key, and what is accepted.
@@ -54,12 +54,23 @@ voice:
   backends: [flite, espeak]
 video: {size: 640, crf: 18}
 ```
+
+## Secrets
+
+Secrets are {SECRETS}, and options of backends whose name says so:
+`api_key`, `hub_token`, `password` and the like. A secret comes from the environment, as it is and not as
+YAML, or from a file that the variable of the same name with `_FILE` at its end names:
+`MOUTHPIECE_WEBHOOKS__SECRET_FILE=/run/secrets/webhooks`. Line breaks at the end of the file are not part of it. In a YAML file, in the `args` of an application and in flags it is refused, since these are copied, kept
+in repositories, and shown: by Ray's dashboard and by the list of processes. For the same reason don't put it in a
+`runtime_env`; with `serve deploy` it has to be in the environment that the cluster's processes were started with.
+Wherever settings are shown, a secret that is set is `**********`.
 """
 
 
 def page() -> str:
     """The whole page, as Markdown."""
-    parts = [INTRODUCTION, *_sections(), _profiles(), _backends(), _environment()]
+    secrets = " and ".join(f"`{'.'.join(key)}`" for key in KEYS if key in SECRETS)
+    parts = [INTRODUCTION.replace("{SECRETS}", secrets), *_sections(), _profiles(), _backends(), _environment()]
     return "\n".join(parts)
 
 

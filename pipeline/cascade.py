@@ -13,21 +13,21 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from pipeline import profiles, settings_environment
 from pipeline.errors import SettingsError
 from pipeline.layers import Layer, leaves, merge
-from pipeline.settings import Key, Profile, Settings
+from pipeline.settings import Key, Profile, Settings, secret
 from pipeline.settings_refusal import nearest, refused
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One resolved value and the place that it came from.
+    """One resolved value, masked where it is a secret, and the place that it came from.
 
     `origin` is `default`, `profile standard`, `detected`, `serve_config.yaml:12`, `MOUTHPIECE_VIDEO__SIZE`,
-    `--set video.size` or `arguments`.
+    `MOUTHPIECE_WEBHOOKS__SECRET_FILE`, `--set video.size` or `arguments`.
     """
 
     value: Any
@@ -62,7 +62,7 @@ def explain(
     settings, origins = _resolve(arguments, environment, overrides or {}, vram_gigabytes)
     return {
         ".".join(key): Explained(value, nearest(key, origins))
-        for key, value in leaves(settings.args())
+        for key, value in leaves(settings.model_dump(mode="json"))
         if key != ("resolved",)
     }
 
@@ -73,6 +73,9 @@ def override(text: str) -> tuple[str, Any]:
     key = key.strip()
     if not equals or not key:
         raise SettingsError(f"{text!r} is not a setting.", field=text, accepted="key=value, such as video.size=256")
+    path = tuple(key.split("."))
+    if secret(path):  # before its value is read, since an error would show it
+        raise _exposed(path, f"--set {key}")
     return key, settings_environment.plain(value, f"--set {key}", key)
 
 
@@ -84,6 +87,8 @@ def _resolve(
 ) -> tuple[Settings, dict[Key, str]]:
     given = arguments if isinstance(arguments, Layer) else Layer(arguments)
     layers = [given, _flags(overrides)]
+    for layer in layers:
+        _conceal(layer)
     if given.values.get("resolved") is not True or given.values.get("profile") not in get_args(Profile):
         layers.insert(1, settings_environment.read(environment))
         first, last = _profile(layers, vram)
@@ -103,6 +108,24 @@ def _resolve(
         return Settings.model_validate(merged), origins
     except ValidationError as error:
         raise refused(error, origins) from None
+
+
+def _conceal(layer: Layer) -> None:
+    """Refuses secrets that are written out: files are copied and kept in repositories, and Ray shows the arguments of
+    an application on its dashboard, as the system shows those of a process. A `SecretStr` is our own, come back."""
+    for key, value in leaves(layer.values):
+        if secret(key) and value is not None and not isinstance(value, SecretStr):
+            raise _exposed(key, layer.place(key))
+
+
+def _exposed(key: Key, place: str) -> SettingsError:
+    name = settings_environment.variable(key)
+    return SettingsError(
+        f"{place}: {'.'.join(key)} is a secret and can't be set here.",
+        code="secret_in_settings",
+        field=".".join(key),
+        accepted=f"the environment variable {name}, or {name}{settings_environment.FILE} with the path of a file",
+    )
 
 
 def _profile(layers: Sequence[Layer], vram: float | None) -> tuple[Layer, Layer]:

@@ -7,9 +7,14 @@ Units are in the names: megabytes are 2**20 bytes, gigabytes 2**30.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
+import re
+from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -18,11 +23,14 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    SecretStr,
     ValidationInfo,
+    field_serializer,
     field_validator,
 )
 
 from pipeline.contracts import Capability, Rate, Size
+from pipeline.secrets import MASK, secret_name
 
 Key = tuple[str, ...]
 """A dotted key, taken apart."""
@@ -43,7 +51,16 @@ def _absolute(path: Path) -> Path:
     return path
 
 
+def _opened(options: Any) -> Any:
+    # A secret option travels as a secret (`Settings.args`) and is plain text where the backend is given it.
+    if not isinstance(options, dict):
+        return {} if options is None else options
+    return {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in options.items()}
+
+
 def _plain(options: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if any(secret_name(name) and not isinstance(value, str | None) for name, value in options.items()):
+        raise ValueError("must hold its secrets as text")
     # What JSON can't hold would not be the same in the process that the options are meant for.
     try:
         json.dumps(options, allow_nan=False, ensure_ascii=False).encode()
@@ -58,6 +75,25 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _postgres(url: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"postgresql://\S{1,2000}", url.get_secret_value()):
+        raise ValueError("must be postgresql://user:password@host/name")
+    return url
+
+
+def _signing(secret: SecretStr) -> SecretStr:
+    # As the libraries of Standard Webhooks take it, so that a receiver is configured with the same text.
+    try:
+        size = len(base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True))
+    except (ValueError, binascii.Error):
+        size = 0
+    if not 24 <= size <= 64:
+        raise ValueError(
+            "must be whsec_ and base64 of 24 to 64 bytes, as `echo whsec_$(openssl rand -base64 32)` makes"
+        )
+    return secret
+
+
 def _whole(low: int, high: int | None = None) -> Any:
     """A whole number from `low` to `high`; text and booleans are not numbers here."""
     return Field(strict=True, ge=low, le=high)
@@ -69,14 +105,13 @@ Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=Fal
 Folder = Annotated[Path, AfterValidator(_absolute)]
 BackendNames = Annotated[tuple[BackendName, ...], Field(min_length=1), AfterValidator(_distinct)]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:%-]+$", max_length=253)]
-DatabaseUrl = Annotated[str, Field(pattern=r"^postgresql://[^\s]+$", max_length=2000)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgres)]
+SigningSecret = Annotated[SecretStr, AfterValidator(_signing)]
 Bucket = Annotated[
     str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()/-]*)?$", max_length=500)
 ]
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+/?$", max_length=500)]
-Options = Annotated[
-    dict[str, JsonValue], BeforeValidator(lambda value: {} if value is None else value), AfterValidator(_plain)
-]
+Options = Annotated[dict[str, JsonValue], BeforeValidator(_opened), AfterValidator(_plain)]
 
 
 class Section(BaseModel):
@@ -107,8 +142,7 @@ class Storage(Section):
     folder: Folder = Path("~/.local/share/mouthpiece")
     """Where voices, avatars, jobs and finished videos are kept. Absolute, or from ~; honours XDG_DATA_HOME."""
     database: DatabaseUrl | None = None
-    """Where jobs are kept: postgresql://user:password@host/name. null is SQLite in the folder. A secret: it may hold
-    a password, so it is never shown; MOUTHPIECE_STORAGE__DATABASE_FILE names a file that holds it."""
+    """A secret: where jobs are kept, postgresql://user:password@host/name. null is SQLite in the folder."""
     bucket: Bucket | None = None
     """Where what is made is kept: s3://bucket/prefix. null is the folder. Keys are read as boto3 reads them, from
     AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or the shared credentials file."""
@@ -168,11 +202,12 @@ class Jobs(Section):
 
 
 class Webhooks(Section):
-    secret: Annotated[str, Field(min_length=16, max_length=500, pattern=r"^[\x21-\x7e]+$")] | None = None
-    """Signs what is sent (Standard Webhooks); a request with a webhook is refused without it. Never shown;
-    MOUTHPIECE_WEBHOOKS__SECRET_FILE names a file that holds it."""
+    secret: SigningSecret | None = None
+    """A secret: signs what is sent (Standard Webhooks), `whsec_` and base64 of 24 to 64 bytes. A request with a webhook
+    is refused without it."""
     private_networks: Annotated[bool, Field(strict=True)] = False
-    """Whether a webhook may lead to this machine or to a private network."""
+    """Whether a webhook may lead to this machine or to a private network. Addresses at which a cloud hands out
+    credentials stay refused."""
     hosts: tuple[Host, ...] = ()
     """Hosts that may be called whatever network they are on; with private_networks off, the way to name one."""
 
@@ -253,8 +288,38 @@ class Settings(Section):
         return section.backends
 
     def args(self) -> dict[str, Any]:
-        """Plain values, fit for JSON and YAML, that `Settings.model_validate` turns back into an equal object."""
-        return self.model_dump(mode="json")
+        """Plain values that `Settings.model_validate` turns back into an equal object.
+
+        They are fit for JSON and YAML as long as no secret is set: secrets are `SecretStr`, so that they get to the
+        processes of the application, by pickle, and into no text. For showing, `model_dump(mode="json")` masks them.
+        """
+        values = self.model_dump(mode="json")
+        for key, secret in self._secrets():
+            section = reduce(dict.__getitem__, key[:-1], values)
+            section[key[-1]] = secret
+        return values
+
+    def _secrets(self) -> Iterator[tuple[Key, SecretStr]]:
+        for key in SECRETS:
+            value: Any = reduce(getattr, key, self)
+            if value is not None:
+                yield key, value
+        for backend, options in self.options.items():
+            for name, text in options.items():
+                if secret_name(name) and text is not None:
+                    yield ("options", backend, name), SecretStr(str(text))
+
+    @field_serializer("options")
+    def _masked(self, options: dict[str, Any]) -> dict[str, Any]:
+        return {backend: _shown(values) for backend, values in options.items()}
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, self._masked(value) if name == "options" else value
+
+
+def _shown(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: MASK if secret_name(name) and value is not None else value for name, value in options.items()}
 
 
 def keys(model: type[BaseModel] = Settings, above: Key = ()) -> tuple[Key, ...]:
@@ -269,3 +334,24 @@ def keys(model: type[BaseModel] = Settings, above: Key = ()) -> tuple[Key, ...]:
 
 
 KEYS = keys()
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
+
+
+def _field(key: Key) -> Any:
+    model: Any = Settings
+    for name in key[:-1]:
+        model = model.model_fields[name].annotation
+    return model.model_fields[key[-1]].annotation
+
+
+SECRETS = frozenset(key for key in KEYS if _is_secret(_field(key)))
+"""Keys of secrets: the fields that are a `SecretStr`."""
+
+
+def secret(key: Key) -> bool:
+    """Whether a key is a secret, declared in a section or an option of a backend by its name; or lies under one."""
+    declared = any(key[:end] in SECRETS for end in range(1, len(key) + 1))
+    return declared or (key[:1] == ("options",) and len(key) > 2 and secret_name(key[2]))

@@ -2,21 +2,28 @@
 
 A variable is the key in capitals with a double underscore for each dot: `MOUTHPIECE_VIDEO__SIZE=256`,
 `MOUTHPIECE_VOICE__BACKENDS=[flite, espeak]`. Its value is read as YAML.
+
+Secrets come from here and from nowhere else, as they are and not as YAML; or from the file that `<VARIABLE>_FILE`
+names, as containers are given them: `MOUTHPIECE_WEBHOOKS__SECRET_FILE=/run/secrets/webhooks`.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import SecretStr
 
 from pipeline.errors import SettingsError
 from pipeline.layers import Layer
-from pipeline.settings import KEYS, Key
+from pipeline.settings import KEYS, SECRETS, Key, secret
 
 PREFIX = "MOUTHPIECE_"
+FILE = "_FILE"
+SECRET_BYTES = 65_536
 OPTION = f"{PREFIX}OPTIONS__<BACKEND>__<OPTION>"
 
 RESERVED: Mapping[str, str] = {
@@ -32,10 +39,49 @@ def read(environment: Mapping[str, str]) -> Layer:
     written: list[tuple[Key, Any, str]] = []
     for name, text in sorted(environment.items()):
         if name.startswith(PREFIX) and name not in RESERVED:
-            key = tuple(part.lower() for part in name.removeprefix(PREFIX).split("__"))
-            _check(key, name)
-            written.append((key, plain(text, name, ".".join(key)), name))
+            key = _key(name)
+            if name.endswith(FILE) and secret(named := _key(name.removesuffix(FILE))):
+                if variable(named) in environment:
+                    raise SettingsError(
+                        f"{name} and {variable(named)} are both set.", field=".".join(named), accepted="one of them"
+                    )
+                key, value = named, _content(text, name, ".".join(named))
+            elif secret(key):
+                value = _secret(text, name, ".".join(key))
+            else:
+                _check(key, name)
+                value = plain(text, name, ".".join(key))
+            written.append((key, value, name))
     return Layer.of(written, "environment")
+
+
+def _key(name: str) -> Key:
+    return tuple(part.lower() for part in name.removeprefix(PREFIX).split("__"))
+
+
+def _secret(text: str, place: str, key: str) -> SecretStr | None:
+    if not text.strip():
+        raise SettingsError(f"{place}: {key} has no value.", field=key, accepted="a value, or null for none")
+    return None if text == "null" else SecretStr(text)
+
+
+def _content(path: str, place: str, key: str) -> SecretStr:
+    """What a file holds, without the line breaks at its end."""
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(SECRET_BYTES + 1)
+        text = content.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise SettingsError(f"{place}: the file {path} is not text.", field=key, accepted="UTF-8") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise SettingsError(
+            f"{place}: {path} can't be read: {why}.", field=key, accepted="a file that holds the secret"
+        ) from None
+    if not text.strip() or len(content) > SECRET_BYTES:
+        what = "is empty" if len(content) <= SECRET_BYTES else f"is larger than {SECRET_BYTES} bytes"
+        raise SettingsError(f"{place}: {path} {what}.", field=key, accepted="a file that holds the secret")
+    return SecretStr(text)
 
 
 def plain(text: str, place: str, key: str) -> Any:
@@ -60,6 +106,7 @@ def _check(key: Key, name: str) -> None:
     if (key in KEYS and key != ("options",)) or (key[0] == "options" and len(key) == 3 and all(key)):
         return
     names = {variable(known) for known in KEYS if known != ("options",)} | set(RESERVED)
+    names |= {variable(known) + FILE for known in SECRETS}
     names.add(OPTION)
     within = [OPTION] if key[0] == "options" else sorted(known for known in names if known.startswith(f"{name}__"))
     near = within or difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.6)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.errors import SettingsError
-from pipeline.settings import KEYS, Key
+from pipeline.settings import KEYS, SECRETS, Key, secret
 
 
 def refused(error: ValidationError, origins: Mapping[Key, str]) -> SettingsError:
@@ -29,7 +29,8 @@ def refused(error: ValidationError, origins: Mapping[Key, str]) -> SettingsError
         else:
             wanted = _wanted(detail)
             accepted.append(wanted.removeprefix("be "))
-            lines.append(f"{place}: {name} must {wanted}, got {_shown(detail['input'])}.")
+            got = "a value that is not shown" if _hidden(key) else _shown(detail["input"])
+            lines.append(f"{place}: {name} must {wanted}, got {got}.")
     unknown = details[0][1]["type"] == "extra_forbidden"
     return SettingsError(
         "\n".join(lines),
@@ -52,15 +53,28 @@ WANTED: Mapping[str, str] = {
 }
 
 
+PATTERNS: Mapping[Key, str] = {
+    ("server", "host"): "be a host name or address",
+    ("webhooks", "hosts"): "be a host name or address",
+    ("storage", "bucket"): "be s3://bucket/prefix",
+    ("storage", "endpoint"): "be an http or https URL without a path",
+    ("storage", "region"): "be a region of lower-case letters, digits and -",
+}
+
+
 def _wanted(detail: ErrorDetails) -> str:
     """What would have been right, in words that follow "must"."""
     if detail["type"] == "string_pattern_mismatch":
-        host = detail["loc"][:1] == ("server",)
-        return "be a host name or address" if host else "be a name of lower-case letters, digits, - and _"
+        return PATTERNS.get(_key(detail)[:2], "be a name of lower-case letters, digits, - and _")
     if detail["type"] in WANTED:
         return WANTED[detail["type"]]
     message = detail["msg"].removeprefix("Value error, must ").removeprefix("Input should ")
     return message[:1].lower() + message[1:]
+
+
+def _hidden(key: Key) -> bool:
+    """Whether a value may be or hold a secret."""
+    return secret(key) or any(known[: len(key)] == key for known in SECRETS)
 
 
 def _shown(value: Any) -> str:

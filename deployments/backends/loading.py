@@ -14,6 +14,7 @@ from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from pipeline.errors import SettingsError
 from pipeline.models import AvatarModel, FaceModel, LipsyncModel, VoiceModel
+from pipeline.secrets import secret_name
 
 PROTOCOLS: Mapping[str, type] = {
     "voice": VoiceModel,
@@ -118,11 +119,11 @@ class Target:
             # By way of JSON, strict: a list becomes a tuple and text a path, but text never a number.
             return adapter.validate_json(json.dumps(value), strict=True)
         except TypeError:
-            message = f"the option {name!r} of {self.name} is no plain value: {value!r}"
+            message = f"the option {name!r} of {self.name} is no plain value{_got(name, value)}"
             raise self._refused("invalid_option", name, message, "text, numbers, lists and sections") from None
         except ValidationError as error:
             wrong = error.errors(include_url=False)[0]["msg"].removeprefix("Input should be ")
-            message = f"the option {name!r} of {self.name} must be {wrong}, got {value!r}"
+            message = f"the option {name!r} of {self.name} must be {wrong}{_got(name, value)}"
             raise self._refused("invalid_option", name, message, wrong) from None
 
     def missing(self, error: ImportError) -> SettingsError:
@@ -141,6 +142,10 @@ class Target:
     def _refused(self, code: str, option: str, what: str, accepted: str) -> SettingsError:
         field = f"options.{self.name}.{option}"
         return SettingsError(f"{field}: {what}.", code=code, field=field, accepted=accepted)
+
+
+def _got(option: str, value: Any) -> str:
+    return "" if secret_name(option) else f", got {value!r}"
 
 
 def construct(target: Target, options: Mapping[str, Any]) -> Any:
