@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -10,25 +10,26 @@ import typer
 
 from clients.cli import options, progress, screen, sources, where
 from clients.python.output import Output
-from pipeline.errors import MouthpieceError
+from pipeline.errors import Conflict, InvalidRequest, MouthpieceError, Unavailable
 
 if TYPE_CHECKING:
     from clients.python.studio import Studio
     from pipeline.contracts import VideoFormat, VideoJob, VideoRequest
 
 FORMATS: Final[tuple[VideoFormat, ...]] = ("mp4", "webm", "gif")
-SAY, FACE, VIDEO = (
+SAY, FACE, VIDEO, JOB = (
     "What it says (one of the first three)",
     "The face (drawn from the seed where none is given)",
     "The video",
+    "On a server",
 )
 
 
 def render(
     output: Annotated[
-        Path,
+        Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Video to write: .mp4, .webm or .gif.", show_default=False),
-    ],
+    ] = None,
     text: Annotated[str | None, typer.Option("--text", metavar="TEXT", help="A text.", rich_help_panel=SAY)] = None,
     script: Annotated[
         Path | None,
@@ -82,6 +83,20 @@ def render(
             "--backend", metavar="CAPABILITY=NAME", help="voice=flite, lipsync=... ; repeat.", rich_help_panel=VIDEO
         ),
     ] = None,
+    priority: Annotated[
+        int, typer.Option("--priority", metavar="N", help="-100 to 100; higher is sooner.", rich_help_panel=JOB)
+    ] = 0,
+    webhook: Annotated[
+        str | None,
+        typer.Option("--webhook", metavar="URL", help="Told when the video has ended.", rich_help_panel=JOB),
+    ] = None,
+    detach: Annotated[
+        bool,
+        typer.Option("--detach", help="Print the id and leave the video to the server; no -o.", rich_help_panel=JOB),
+    ] = False,
+    detached_format: Annotated[
+        str | None, typer.Option("--format", metavar="FORMAT", help="Of a detached video: mp4.", rich_help_panel=JOB)
+    ] = None,
     server: options.Server = None,
     config: options.Config = None,
     sets: options.Set = None,
@@ -90,6 +105,8 @@ def render(
 ) -> None:
     """Make a talking video.
 
+    Ctrl-C cancels it, on a server too; with --detach the server goes on by itself.
+
     Examples:
 
       mouthpiece render --text "Hello there." --portrait me.jpg -o hello.mp4
@@ -97,12 +114,21 @@ def render(
       mouthpiece render --script speech.txt --voice anna --prompt "old man, grey beard" -o speech.webm
 
       mouthpiece render --audio talk.wav --avatar eve --size 720 --server http://127.0.0.1:8000 -o talk.mp4
+
+      mouthpiece render --script speech.txt --server http://127.0.0.1:8000 --detach
     """
     sources.one_of({"--text": text, "--script": script, "--audio": audio}, required=True)
     sources.one_of({"--portrait": portrait, "--prompt": prompt, "--avatar": avatar}, required=False)
-    format = sources.extension(output, FORMATS)
+    if detach:
+        _detachable(server, output)
+    elif output is None:
+        raise InvalidRequest(
+            "There is no file to write.", code="missing_field", field="--output", accepted="-o FILE, or --detach"
+        )
+    sources.one_of({"--output": output, "--format": detached_format}, required=False)
+    format = FORMATS[0] if output is None else sources.extension(output, FORMATS)
     chosen = sources.backends(backend)
-    with Output(output) as file:
+    with nullcontext() if output is None else Output(output) as file:
         recording = None if audio is None else sources.contents(audio, "--audio")
         photo = None if portrait is None else sources.contents(portrait, "--portrait")
         said, spoken_by = sources.spoken(text, script), sources.clip_or_name(voice)
@@ -123,21 +149,51 @@ def render(
             seed=seed,
             head_motion=0.0 if no_head_motion else None,
             blink=not no_blink,
-            format=format,
+            format=detached_format or format,
             backends=sources.contract(Backends, **chosen),
+            priority=priority,
+            webhook=webhook,
             **spoken_by,
         )
         with where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
-            job = made(studio, request, quiet=as_json)
+            if file is None:
+                _left(studio.render(request), as_json=as_json)
+                return
+            job = made(studio, request, quiet=as_json, kept=bool(server))
             studio.download(job, file)
     if as_json:
         screen.result({"output": str(output), "video": job})
     else:
-        _summary(job, output)
+        _summary(job, str(output))
 
 
-def made(studio: Studio, request: VideoRequest, *, quiet: bool) -> VideoJob:
-    """Renders and follows; interrupted, it cancels the job. Raises what the job failed of."""
+def _detachable(server: str | None, output: Path | None) -> None:
+    if output is not None:
+        raise InvalidRequest(
+            "A detached video is not written here.",
+            code="two_sources",
+            field="--output",
+            accepted="--format, and `mouthpiece videos download` when it is made",
+        )
+    if not server:
+        raise InvalidRequest(
+            "Without a server a video ends with this command.", code="missing_field", field="--server", accepted="a URL"
+        )
+
+
+def _left(job: VideoJob, *, as_json: bool) -> None:
+    if as_json:
+        screen.result({"video": job})
+        return
+    screen.line(job.id)
+    screen.note(f"`mouthpiece jobs watch {job.id}` follows it, `mouthpiece videos download {job.id} -o FILE` gets it.")
+
+
+def made(studio: Studio, request: VideoRequest, *, quiet: bool, kept: bool) -> VideoJob:
+    """Renders and follows; interrupted, it cancels the job. Raises what the job failed of.
+
+    `kept` means that the job outlives this process: the user is told what becomes of it.
+    """
     from clients.python.failures import rebuilt
 
     job = studio.render(request)
@@ -145,8 +201,13 @@ def made(studio: Studio, request: VideoRequest, *, quiet: bool) -> VideoJob:
         with closing(studio.watch(job.id)) as jobs:
             job = progress.follow(jobs, quiet=quiet)
     except KeyboardInterrupt:
-        with suppress(MouthpieceError):  # it may have ended just now, or the server be gone
-            studio.cancel(job.id)
+        told = _cancelled(studio, job.id)
+        if kept and not quiet:
+            screen.note(told)
+        raise
+    except Unavailable as error:
+        if kept:
+            error.message += f" The video {job.id} was accepted and goes on there: `mouthpiece jobs watch {job.id}`."
         raise
     if job.error is not None:
         raise rebuilt(job.error.model_dump())
@@ -155,7 +216,18 @@ def made(studio: Studio, request: VideoRequest, *, quiet: bool) -> VideoJob:
     return job
 
 
-def _summary(job: VideoJob, output: Path) -> None:
+def _cancelled(studio: Studio, job_id: str) -> str:
+    """Stops a job, and says what became of it."""
+    try:
+        studio.cancel(job_id)
+    except Conflict:
+        return f"The video {job_id} had ended already: `mouthpiece videos show {job_id}`."
+    except MouthpieceError as error:
+        return f"{error.message} The video {job_id} may go on there: `mouthpiece jobs cancel {job_id}` stops it."
+    return f"The video {job_id} is cancelled. --detach leaves one to the server."
+
+
+def _summary(job: VideoJob, output: str) -> None:
     facts = job.result
     if facts is None:
         return

@@ -10,10 +10,8 @@ import typer
 from clients.cli import options, screen, sources, where
 from clients.cli.render import FORMATS
 from clients.python.output import Output
-from pipeline.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from clients.python.studio import Studio
     from pipeline.contracts import VideoJob
 
 app = typer.Typer(help="The videos of a running server.", no_args_is_help=True)
@@ -33,7 +31,7 @@ def list_(
 
     Example: mouthpiece videos list --server http://127.0.0.1:8000
     """
-    with _server(server, as_json=as_json, verbose=verbose) as studio:
+    with where.server(server, "videos", as_json=as_json, verbose=verbose) as studio:
         jobs = studio.videos(limit, after)
     if as_json:
         screen.result({"data": jobs})
@@ -53,7 +51,7 @@ def show(
 
     Example: mouthpiece videos show vid_01jd...
     """
-    with _server(server, as_json=as_json, verbose=verbose) as studio:
+    with where.server(server, "videos", as_json=as_json, verbose=verbose) as studio:
         _show(studio.video(video), as_json=as_json)
 
 
@@ -70,7 +68,7 @@ def download(
     Example: mouthpiece videos download vid_01jd... -o hello.mp4
     """
     sources.extension(output, FORMATS)
-    with Output(output) as file, _server(server, as_json=as_json, verbose=verbose) as studio:
+    with Output(output) as file, where.server(server, "videos", as_json=as_json, verbose=verbose) as studio:
         job = studio.video(video)
         if job.result is not None:
             sources.extension(output, (job.result.format,))
@@ -92,7 +90,7 @@ def cancel(
 
     Example: mouthpiece videos cancel vid_01jd...
     """
-    with _server(server, as_json=as_json, verbose=verbose) as studio:
+    with where.server(server, "videos", as_json=as_json, verbose=verbose) as studio:
         _show(studio.cancel(video), as_json=as_json)
 
 
@@ -107,20 +105,9 @@ def delete(
 
     Example: mouthpiece videos delete vid_01jd...
     """
-    with _server(server, as_json=as_json, verbose=verbose) as studio:
+    with where.server(server, "videos", as_json=as_json, verbose=verbose) as studio:
         studio.delete(video)
     screen.deleted(video, as_json=as_json)
-
-
-def _server(server: str | None, *, as_json: bool, verbose: bool) -> Studio:
-    if not server:
-        raise InvalidRequest(
-            "Only a server keeps videos.",
-            code="missing_field",
-            field="--server",
-            accepted="the address of a running server, there or in MOUTHPIECE_SERVER",
-        )
-    return where.studio(server, None, None, as_json=as_json, verbose=verbose)
 
 
 def _show(job: VideoJob, *, as_json: bool) -> None:

@@ -50,6 +50,18 @@ def studio(
         gc.enable()
 
 
+def server(server: str | None, kept: str, *, as_json: bool, verbose: bool) -> Studio:
+    """The server at `server`. Raises `InvalidRequest` for none: `kept` says what only a server keeps."""
+    if not server:
+        raise InvalidRequest(
+            f"Only a server keeps {kept}.",
+            code="missing_field",
+            field="--server",
+            accepted="the address of a running server, there or in MOUTHPIECE_SERVER",
+        )
+    return studio(server, None, None, as_json=as_json, verbose=verbose)
+
+
 def log(*, as_json: bool, verbose: bool) -> None:
     """Lets our own warnings through to stderr, and every log with `verbose`. Nothing with `as_json` alone."""
     ours = logging.getLogger("mouthpiece")

@@ -41,6 +41,8 @@ class Standin:
         self.events: list[Event] = []
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         """Requests in order: method, path with query, headers."""
+        self.bodies: list[dict[str, Any]] = []
+        """Of requests for videos."""
         self.videos: dict[str, VideoJob] = {}
         self.troubles: deque[Trouble] = deque()
         """For the next requests, one each."""
@@ -51,6 +53,7 @@ class Standin:
         self._generation = 0
         self._lock = threading.Lock()
         self._listened = threading.Event()
+        self._looked_at = threading.Event()
         self._port = 0
         self._server: uvicorn.Server | None = None
 
@@ -91,6 +94,10 @@ class Standin:
         """Waits until a stream of events was opened."""
         assert self._listened.wait(30)
 
+    def until_looked_at(self) -> None:
+        """Waits until somebody was given the job."""
+        assert self._looked_at.wait(30)
+
     def happens(self, type: EventType, state: str | None = None, /, **data: Any) -> None:
         """An event; the job is in `state` from then on, with the progress that the event tells of."""
         with self._lock:
@@ -121,7 +128,7 @@ class Standin:
 
         @api.post("/api/v1/videos")
         async def create(request: Request) -> VideoJob:
-            await request.body()
+            self.bodies.append(await request.json())
             key = request.headers["idempotency-key"]
             made = VideoJob(id=ID, status="queued", progress=0, stage="queued", created_at=NOW)
             return self.videos.setdefault(key, made)
@@ -167,7 +174,14 @@ class Standin:
         async def job(job_id: str) -> Job:
             if job_id != self.job.id:
                 raise NotFound(f"There is no job {job_id!r}.", field="id")
-            return self.job
+            given = self.job
+            self._looked_at.set()
+            return given
+
+        @api.post("/api/v1/videos/{video_id}/cancel")
+        async def cancel(video_id: str) -> VideoJob:
+            await change(video_id, "cancel")
+            return await video(video_id)
 
         @api.post("/api/v1/jobs/{job_id}/{verb}")
         async def change(job_id: str, verb: str) -> Job:

@@ -26,6 +26,7 @@ COMMANDS = [
     *(("voice", name) for name in ("create", "list", "show", "preview", "rename", "delete")),
     *(("avatar", name) for name in ("create", "list", "show", "rename", "delete")),
     *(("videos", name) for name in ("list", "show", "download", "cancel", "delete")),
+    *(("jobs", name) for name in ("list", "show", "watch", "cancel", "retry", "delete")),
     ("status",),
     ("serve",),
 ]
@@ -93,7 +94,7 @@ REFUSED = [
     (("render", "--text", "Hi.", "-o", "sub/none/out.mp4"), "unwritable_output", "output"),
     (("render", "--text", "Hi.", "-o", "dir.mp4"), "unwritable_output", "output"),
     (("render", "--text", "Hi.", "-o", "/proc/out.mp4"), "unwritable_output", "output"),
-    (("render", "--text", "Hi."), "usage", None),
+    (("render", "--text", "Hi."), "missing_field", "--output"),
     ((*RENDER, "--size", "big"), "usage", None),
     ((*RENDER, "--sise", "512"), "usage", None),
     ((*RENDER, "--size", "513"), "invalid_request", "size"),

@@ -188,7 +188,7 @@ def test_no_event_is_missed_before_the_first(there: Standin, client: Client) -> 
     """The server says where the stream begins."""
     there.happens("task.queued")
     with closing(client.events()) as events, ThreadPoolExecutor() as pool:
-        first = pool.submit(next, events)
+        first = pool.submit(lambda: next(events))
         there.until_listened()
         there.stop()
         there.happens("task.started")
