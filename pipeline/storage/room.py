@@ -49,7 +49,8 @@ class Room:
             raise
 
     def _free(self) -> int:
-        disk = os.statvfs(self._folder)
+        # The folder itself may be what there was no room for.
+        disk = os.statvfs(next(path for path in (self._folder, *self._folder.parents) if path.exists()))
         return disk.f_bavail * disk.f_frsize
 
     def _full(self, needed: int) -> StorageFull:
