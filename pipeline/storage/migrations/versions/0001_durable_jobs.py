@@ -123,7 +123,7 @@ def upgrade() -> None:
         sa.Column("job_id", WORD, nullable=False),
         sa.Column("event_id", sa.BigInteger(), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
-        sa.Column("body", sa.JSON(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
         sa.Column("state", WORD, nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
