@@ -27,6 +27,7 @@ COMMANDS = [
     *(("avatar", name) for name in ("create", "list", "show", "rename", "delete")),
     *(("videos", name) for name in ("list", "show", "download", "cancel", "delete")),
     *(("jobs", name) for name in ("list", "show", "watch", "cancel", "retry", "delete")),
+    ("usage", "export"),
     ("status",),
     ("serve",),
 ]
