@@ -16,7 +16,7 @@ import httpx
 import numpy as np
 import pytest
 
-pytest_plugins = ("tests.postgres",)
+pytest_plugins = ("tests.postgres", "tests.swift")
 
 
 def free_port() -> int:
