@@ -17,6 +17,7 @@ from deployments.coordinator import Coordinator
 from deployments.model import Model
 from deployments.placement import gpus
 from deployments.placement.reservation import share
+from deployments.works import Runtime
 from pipeline import cascade
 from pipeline.contracts import Capability
 from pipeline.settings import Settings
@@ -45,10 +46,11 @@ def build(args: dict[str, Any]) -> Application:
     """
     settings = resolve(args)
     registry.enabled(settings)
+    from deployments.ingress.bounds import ONGOING
     from deployments.ingress.ingress import Ingress
 
-    coordinator = assemble(settings, runtime="cluster", videos=settings.storage.folder.expanduser() / "videos")
-    deployment = serve.deployment(name="ingress", ray_actor_options={"num_cpus": CPUS}, max_ongoing_requests=200)
+    coordinator = assemble(settings, runtime="cluster", folder=settings.storage.folder.expanduser())
+    deployment = serve.deployment(name="ingress", ray_actor_options={"num_cpus": CPUS}, max_ongoing_requests=ONGOING)
     return deployment(Ingress).bind(coordinator, settings)
 
 
@@ -57,7 +59,7 @@ def resolve(args: dict[str, Any]) -> Settings:
     return cascade.resolve(args, os.environ, vram_gigabytes=gpus.vram_gigabytes())
 
 
-def assemble(settings: Settings, *, runtime: str, videos: Path) -> Application:
+def assemble(settings: Settings, *, runtime: Runtime, folder: Path) -> Application:
     """The application without its HTTP door: what runs in process, and what `build` puts the ingress before."""
     handles: dict[Capability, dict[str, Application]] = {}
     for capability in get_args(Capability):
@@ -70,7 +72,7 @@ def assemble(settings: Settings, *, runtime: str, videos: Path) -> Application:
         max_ongoing_requests=1000,
         health_check_period_s=10,
     )
-    return deployment(Coordinator).bind(settings, videos, handles, runtime)
+    return deployment(Coordinator).bind(settings, folder, handles, runtime)
 
 
 def _model(capability: Capability, name: str, settings: Settings, at_once: bool) -> Application:

@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO
 
 from ray.serve.handle import DeploymentHandle
 
 from deployments import cluster_status
 from deployments.handles import HandleModels
+from deployments.works import Runtime, Works
 from pipeline.contracts import (
     AudioFormat,
     Avatar,
     Capability,
     Consent,
     DrawRequest,
+    Event,
+    Job,
+    JobKind,
     PortraitRequest,
     Samples,
     SpeakRequest,
     Speech,
     Status,
+    Still,
+    TaskState,
+    UsageTable,
     VideoJob,
     VideoRequest,
     VoiceList,
     VoiceProfile,
 )
-from pipeline.errors import Unavailable
-from pipeline.jobs.videos import VideoJobs
+from pipeline.jobs.jobs import Jobs
+from pipeline.jobs.videos import STATUSES, as_video
 from pipeline.library import Library
 from pipeline.media.audio import encode_audio
 from pipeline.media.image import encode_png
-from pipeline.render import Renderer
 from pipeline.settings import Settings
 from pipeline.steps.locate import Locator
 from pipeline.steps.speak import Speaker
@@ -44,90 +49,123 @@ from pipeline.storage.voices import VoiceStore
 from pipeline.streams import from_thread, into_thread
 from pipeline.text import normalise
 
-PIECE = 1 << 18
-"""Bytes of a finished video sent at once."""
-
 
 class Coordinator:
     """Every operation of the product, typed; the ingress and the Python handle call these methods.
 
-    `videos` is the folder of video jobs, `handles` the model deployments by capability and backend, the default
-    first. Raises `Unavailable` where another coordinator works on the same folder.
+    `folder` is where jobs and what they make are kept, `handles` are the model deployments by capability and backend,
+    the default first. Raises `Unavailable` where another coordinator works on the same folder or database.
     """
 
     def __init__(
         self,
         settings: Settings,
-        videos: Path,
+        folder: Path,
         handles: Mapping[Capability, Mapping[str, DeploymentHandle]],
-        runtime: str,
+        runtime: Runtime,
     ) -> None:
         self._settings = settings
         self._runtime = runtime
-        self._models = HandleModels(handles)
-        folder = settings.storage.folder.expanduser()
-        shelf, avatars = VoiceStore(folder / "voices"), AvatarStore(folder / "avatars")
-        consents = ConsentStore(folder / "consents")
+        self._models = HandleModels(handles, settings.options)
+        kept = settings.storage.folder.expanduser()
+        shelf, avatars = VoiceStore(kept / "voices"), AvatarStore(kept / "avatars")
+        consents = ConsentStore(kept / "consents")
         self._speaker = Speaker(self._models, shelf, settings.limits)
         self._locator = Locator(self._models, settings.limits.image_pixels)
         self._library = Library(self._models, settings, self._speaker, self._locator, shelf, avatars, consents)
-        self._renderer = Renderer(self._models, settings, self._speaker, self._locator, avatars)
-        self._lock = _own(videos)
-        self._videos = VideoJobs(
-            videos, self._renderer.render, concurrent=settings.jobs.video, queued=settings.jobs.queued
-        )
-        self._started = False
+        self._works = Works(settings, folder, self._models, self._speaker, avatars, runtime)
 
-    def _jobs(self) -> VideoJobs:
-        # Not in the constructor: the tasks have to live on the event loop that serves the calls.
-        if not self._started:
-            self._started = True
-            self._videos.start()
-        return self._videos
+    async def _jobs(self) -> Jobs:
+        # Not in the constructor: the work has to live on the event loop that serves the calls.
+        return await self._works.jobs()
 
     async def check_health(self) -> None:
         """Called by Serve after start and from time to time; also what takes up the jobs of an earlier life."""
-        self._jobs()
+        await self._jobs()
 
     # Videos
 
-    async def create_video(self, request: VideoRequest) -> VideoJob:
+    async def create_video(self, request: VideoRequest, idempotency_key: str | None = None) -> VideoJob:
         """Accepts a video. Whatever can be refused about it is refused here, before there is a job."""
-        await self._renderer.admit(request)
-        return await self._jobs().submit(request)
+        return as_video(await (await self._jobs()).submit(request, idempotency_key))
 
     async def video(self, job_id: str) -> VideoJob:
-        return self._jobs().get(job_id)
+        return as_video(await (await self._jobs()).get(job_id))
 
     async def videos(self, limit: int = 20, after: str | None = None) -> list[VideoJob]:
-        return self._jobs().page(limit, after)
+        return [as_video(job) for job in await (await self._jobs()).page(limit, after, "video")]
 
     async def wait_video(self, job_id: str, seconds: float) -> VideoJob:
-        return await self._jobs().wait(job_id, seconds)
+        return as_video(await (await self._jobs()).wait(job_id, seconds))
 
     async def watch_video(self, job_id: str) -> AsyncIterator[VideoJob]:
-        async for job in self._jobs().watch(job_id):
-            yield job
+        shown: VideoJob | None = None
+        async for job in (await self._jobs()).watch(job_id):
+            if (video := as_video(job)) != shown:
+                shown = video
+                yield video
 
     async def cancel_video(self, job_id: str) -> VideoJob:
-        return await self._jobs().cancel(job_id)
+        return as_video(await (await self._jobs()).cancel(job_id))
 
     async def delete_video(self, job_id: str) -> None:
-        await self._jobs().delete(job_id)
+        await (await self._jobs()).delete(job_id)
 
     async def video_content(self, job_id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Bytes `start` up to but without `end` of the finished file."""
-        path = self._jobs().file(job_id)
+        digest = await (await self._jobs()).artifact(job_id)
+        async for piece in from_thread(lambda: self._works.artifacts.stream(digest, start, end)):
+            yield piece
 
-        def pieces() -> Iterator[bytes]:
-            with path.open("rb") as file:
-                left = (path.stat().st_size if end is None else end) - start
-                file.seek(start)
-                while left > 0 and (piece := file.read(min(PIECE, left))):
-                    left -= len(piece)
-                    yield piece
+    async def video_still(self, job_id: str, variant: Still) -> bytes:
+        """A picture of a finished video as a WebP file: one frame of it, or a sheet of many."""
+        from pipeline.media.stills import spritesheet, thumbnail
 
-        async for piece in from_thread(pieces):
+        digest = await (await self._jobs()).artifact(job_id)
+
+        def still() -> bytes:
+            with self._works.artifacts.local(digest) as path:
+                return thumbnail(path) if variant == "thumbnail" else spritesheet(path)
+
+        return await asyncio.to_thread(still)
+
+    # Jobs
+
+    async def job(self, job_id: str) -> Job:
+        return await (await self._jobs()).get(job_id)
+
+    async def jobs(
+        self,
+        limit: int = 20,
+        after: str | None = None,
+        kind: JobKind | None = None,
+        states: tuple[TaskState, ...] = (),
+    ) -> list[Job]:
+        return await (await self._jobs()).page(limit, after, kind, states)
+
+    async def wait_job(self, job_id: str, seconds: float) -> Job:
+        return await (await self._jobs()).wait(job_id, seconds)
+
+    async def cancel_job(self, job_id: str) -> Job:
+        return await (await self._jobs()).cancel(job_id)
+
+    async def retry_job(self, job_id: str) -> Job:
+        return await (await self._jobs()).retry(job_id)
+
+    async def delete_job(self, job_id: str) -> None:
+        await (await self._jobs()).delete(job_id)
+
+    async def events(self, after: int = 0, job_id: str | None = None, limit: int = 1000) -> list[Event]:
+        return await (await self._jobs()).events(after, job_id, limit)
+
+    async def follow_events(self) -> AsyncIterator[list[Event]]:
+        async for batch in (await self._jobs()).follow():
+            yield batch
+
+    async def usage(self, table: UsageTable, since: datetime | None = None) -> AsyncIterator[bytes]:
+        """A Parquet file of what was done since then."""
+        await self._jobs()
+        async for piece in from_thread(lambda: self._works.usage(table, since)):
             yield piece
 
     # Speech and portraits alone
@@ -229,11 +267,11 @@ class Coordinator:
         deployments, gpus = await asyncio.to_thread(cluster_status.read, self._runtime, self._settings)
         return Status(
             version=version("mouthpiece"),
-            runtime="process" if self._runtime == "process" else "cluster",
+            runtime=self._runtime,
             profile=self._settings.profile,
             gpus=gpus,
             deployments=deployments,
-            videos=self._jobs().counts(),
+            videos=_by_status(await (await self._jobs()).counts()),
             settings=self._settings.model_dump(mode="json"),
         )
 
@@ -254,16 +292,9 @@ async def _encoded(speech: AsyncIterator[Speech], format: AudioFormat) -> AsyncI
         yield piece
 
 
-def _own(folder: Path) -> IO[bytes]:
-    """Locks the folder of jobs for this process; the lock goes with the process, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / ".owner").open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise Unavailable(
-            f"Another Mouthpiece works on {folder}; stop it, or set storage.folder to another folder.",
-            code="folder_in_use",
-        ) from None
-    return file
+def _by_status(counts: Mapping[TaskState, int]) -> dict[str, int]:
+    """Videos by the words of `VideoJob.status`."""
+    found: dict[str, int] = {}
+    for state, count in counts.items():
+        found[STATUSES[state]] = found.get(STATUSES[state], 0) + count
+    return found

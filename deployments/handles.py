@@ -11,6 +11,7 @@ from ray.exceptions import ObjectLostError, RayActorError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
 from ray.serve.handle import DeploymentHandle
 
+from deployments.backends import registry
 from deployments.model import Spent
 from pipeline import timings
 from pipeline.contracts import (
@@ -32,11 +33,17 @@ from pipeline.errors import REPLICA_DIED, Busy, Cancelled, MouthpieceError, Unav
 class HandleModels:
     """Implements `pipeline.models.Models` over Ray Serve deployment handles.
 
-    `handles` maps each capability to its enabled backends, the default first.
+    `handles` maps each capability to its enabled backends, the default first; `options` are those of each backend.
     """
 
-    def __init__(self, handles: Mapping[Capability, Mapping[str, DeploymentHandle]]) -> None:
+    def __init__(
+        self,
+        handles: Mapping[Capability, Mapping[str, DeploymentHandle]],
+        options: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
         self._handles = handles
+        self._options = options or {}
+        self._fingerprints: dict[tuple[Capability, str], str] = {}
 
     def choose(self, capability: Capability, name: str | None) -> str:
         enabled = self._handles[capability]
@@ -48,6 +55,14 @@ class HandleModels:
 
     def enabled(self, capability: Capability) -> tuple[str, ...]:
         return tuple(self._handles[capability])
+
+    def fingerprint(self, capability: Capability, backend: str) -> str:
+        known = self._fingerprints.get((capability, backend))
+        if known is None:
+            row = registry.find(capability, backend)
+            known = registry.fingerprint(row, self._options.get(backend, {}))
+            self._fingerprints[capability, backend] = known
+        return known
 
     async def voices(self, backend: str) -> dict[str, tuple[str, ...]]:
         return await self._call("voice", backend, "voices")

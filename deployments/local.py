@@ -39,7 +39,7 @@ class LocalApplication:
             logging.getLogger(name).setLevel(level)
         try:
             handle = serve.run(
-                app.assemble(settings, runtime="process", videos=self._folder / "videos"),
+                app.assemble(settings, runtime="process", folder=self._folder),
                 name=app.NAME,
                 logging_config=LoggingConfig(log_level=level, enable_access_log=verbose),
                 _local_testing_mode=True,

@@ -11,12 +11,13 @@ from pipeline.errors import Conflict, InvalidRequest, renamed
 from pipeline.media.audio import check_speech, decode_audio
 from pipeline.media.image import encode_png
 from pipeline.models import Models
-from pipeline.render import DRAWN
+from pipeline.plan import DRAWN
 from pipeline.settings import Settings
-from pipeline.steps.locate import Locator, Portrait
+from pipeline.steps.locate import Locator
 from pipeline.steps.speak import Speaker, Spoken
 from pipeline.storage.avatars import AvatarStore
 from pipeline.storage.consents import ConsentStore
+from pipeline.storage.parcels import Portrait
 from pipeline.storage.voices import VoiceStore
 
 PREVIEW = "Hello, this is how I sound. The quick brown fox jumps over the lazy dog."

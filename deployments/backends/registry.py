@@ -9,13 +9,15 @@ points to the class or to a `Backend` descriptor:
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any, get_args
 
 from deployments.backends.loading import Option, Target, construct
@@ -24,6 +26,7 @@ from pipeline.errors import SettingsError, UnknownName
 from pipeline.settings import Settings
 
 GROUP = "mouthpiece.backends"
+OURS = "mouthpiece"
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 
 
@@ -50,8 +53,10 @@ class Backend:
     needs_gpu: bool = False
     vram_gigabytes: float = 0.0
     """Card memory it declares to need, in 2**30 bytes; what is measured counts where it is more."""
-    provider: str = "mouthpiece"
+    provider: str = OURS
     """The package that it comes from."""
+    version: str = "1"
+    """Raised whenever the same request gives another result than before: what was made before is then made anew."""
 
     @property
     def deployment(self) -> str:
@@ -156,6 +161,13 @@ def options(backend: Backend) -> tuple[Option, ...]:
     return _target(backend).options()
 
 
+def fingerprint(backend: Backend, options: Mapping[str, Any]) -> str:
+    """What a backend's results depend on besides the request: SHA-256 over its identity, version and options."""
+    package = "" if backend.provider == OURS else _package_version(backend.provider)
+    told = [backend.capability, backend.name, backend.target, backend.version, backend.provider, package, options]
+    return hashlib.sha256(json.dumps(told, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
 def enabled(settings: Settings) -> dict[Capability, tuple[Backend, ...]]:
     """The configured backends of each capability, the default first, every name and option checked.
 
@@ -182,6 +194,13 @@ def enabled(settings: Settings) -> dict[Capability, tuple[Backend, ...]]:
             check(backend, settings.options.get(backend.name, {}))
         found[capability] = backends
     return found
+
+
+def _package_version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""  # an entry point of something that is not a package; its row's version counts
 
 
 def _target(backend: Backend) -> Target:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -12,17 +12,10 @@ from pipeline.contracts import Face, Picture
 from pipeline.media.image import decode_picture
 from pipeline.models import Models
 from pipeline.recent import Recent
+from pipeline.storage.parcels import Portrait
 
 REMEMBERED: Final = 128 << 20
 """Bytes of the portraits used last that are kept: two of the largest, dozens of common ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Portrait:
-    """A square picture of one face, and that face in the square's pixels."""
-
-    picture: Picture
-    face: Face
 
 
 class Locator:

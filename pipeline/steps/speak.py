@@ -24,6 +24,20 @@ class Spoken:
     tint: VoiceTint | None
 
 
+async def measure(models: Models, backend: str, clip: bytes, limits: Limits) -> VoiceTint:
+    """The tint of a reference clip. Raises `InvalidAudio` (field `voice_clip`) with the reason."""
+    samples, rate = await asyncio.to_thread(decode_audio, clip, field="voice_clip", max_seconds=limits.clip_seconds_max)
+    if len(samples) < limits.clip_seconds_min * rate:
+        raise InvalidAudio(
+            f"The clip is {len(samples) / rate:.1f} s long.",
+            code="too_short",
+            field="voice_clip",
+            accepted=f"at least {limits.clip_seconds_min:g} s",
+        )
+    with renamed(clip="voice_clip"):
+        return await models.tint(backend, samples, rate)
+
+
 class Speaker:
     """Finds the voice that a request means and speaks with it."""
 
@@ -75,18 +89,7 @@ class Speaker:
         key = Recent.key(backend.encode(), clip)
         found = self._tints.get(key)
         if found is None:
-            longest = self._limits.clip_seconds_max
-            samples, rate = await asyncio.to_thread(decode_audio, clip, field="voice_clip", max_seconds=longest)
-            shortest = self._limits.clip_seconds_min
-            if len(samples) < shortest * rate:
-                raise InvalidAudio(
-                    f"The clip is {len(samples) / rate:.1f} s long.",
-                    code="too_short",
-                    field="voice_clip",
-                    accepted=f"at least {shortest:g} s",
-                )
-            with renamed(clip="voice_clip"):
-                found = await self._models.tint(backend, samples, rate)
+            found = await measure(self._models, backend, clip, self._limits)
             self._tints.put(key, found)
         return found
 

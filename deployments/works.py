@@ -1,0 +1,129 @@
+"""What the coordinator works with: database, store, journal, builder, jobs, put together and opened once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from deployments.handles import HandleModels
+from deployments.metrics import metrics
+from pipeline.contracts import UsageTable
+from pipeline.graph import Node
+from pipeline.jobs.builder import Builder
+from pipeline.jobs.feed import Feed
+from pipeline.jobs.jobs import Jobs
+from pipeline.jobs.journal import Journal
+from pipeline.jobs.runner import PlainRunner, Runner
+from pipeline.jobs.turns import Rank
+from pipeline.nodes.bench import Bench
+from pipeline.plan import Planner
+from pipeline.settings import Settings
+from pipeline.steps.speak import Speaker
+from pipeline.storage.artifacts import Artifacts
+from pipeline.storage.avatars import AvatarStore
+from pipeline.storage.store import open_store
+
+if TYPE_CHECKING:
+    from pipeline.storage.database import Database
+
+log = logging.getLogger("mouthpiece.jobs")
+
+Runtime = Literal["cluster", "process"]
+"""Where the application runs: on Ray, with jobs that survive; or in a process, with all of its work."""
+
+ADMISSION: Final = Rank.of(1000, "")
+"""What has to be made before a request can be accepted comes before everything: someone is waiting at the door."""
+
+USAGE_ROWS: Final = 2000
+"""Rows read at once for an export."""
+
+
+class Works:
+    """Opens everything when it is first asked for its jobs, on the event loop of whoever asks."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        models: HandleModels,
+        speaker: Speaker,
+        avatars: AvatarStore,
+        runtime: Runtime,
+    ) -> None:
+        self._settings = settings
+        self._runtime: Runtime = runtime
+        self._models = models
+        self._speaker = speaker
+        self._avatars = avatars
+        self._metrics = metrics(runtime)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder = folder
+        self.artifacts: Artifacts = open_store(settings, folder)
+        self._database = _database(settings, folder, runtime)
+        self._opening: asyncio.Task[Jobs] | None = None
+
+    async def jobs(self) -> Jobs:
+        """Raises what opening them raised, and tries again the next time."""
+        if self._opening is None or (self._opening.done() and self._opening.exception() is not None):
+            self._opening = asyncio.create_task(self._open())
+        return await asyncio.shield(self._opening)
+
+    async def _open(self) -> Jobs:
+        database = self._database
+        feed = Feed()
+        journal = Journal(database, feed.poke)
+        bench = Bench(self._models, self.artifacts, self._settings)
+        builder = Builder(bench, journal, self._metrics)
+
+        async def at_once(node: Node) -> str:
+            made, _ = await builder.make(node, {}, ADMISSION, _Nobody())
+            return made.artifact
+
+        planner = Planner(self._models, self._settings, self._speaker, self._avatars, self.artifacts, at_once)
+        runner = _runner(self._settings, self._folder, self._runtime)
+        jobs = Jobs(self._settings, journal, feed, planner, builder, runner, self.artifacts, self._metrics)
+        await jobs.open()
+        return jobs
+
+    def usage(self, table: UsageTable, since: datetime | None) -> Iterator[bytes]:
+        """A Parquet file in pieces; reads as it goes."""
+        from pipeline.jobs.usage import parquet
+        from pipeline.storage.usage import rows
+
+        yield from parquet(table, rows(self._database, table, since, USAGE_ROWS))
+
+
+class _Nobody:
+    """Watches a node that belongs to no job yet."""
+
+    def keyed(self, key: str) -> None: ...
+
+    def started(self, attempt: int) -> None: ...
+
+    def told(self, made: int, total: int) -> None: ...
+
+
+def _database(settings: Settings, folder: Path, runtime: Runtime) -> Database:
+    from pipeline.storage.database import Database
+
+    if runtime == "process":
+        database = Database.in_folder(folder)
+        database.create()
+        return database
+    url = settings.storage.database
+    database = Database.in_folder(folder) if url is None else Database(url.get_secret_value())
+    database.migrate()
+    return database
+
+
+def _runner(settings: Settings, folder: Path, runtime: Runtime) -> Runner:
+    if runtime == "process":
+        return PlainRunner()
+    from pipeline.jobs.durable import DurableRunner
+
+    url = settings.storage.database
+    return DurableRunner.in_folder(folder) if url is None else DurableRunner(url.get_secret_value())

@@ -1,0 +1,211 @@
+"""Makes nodes, each at most once: what was made before is taken, what is being made is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from pipeline import timings
+from pipeline.errors import BackendFailed, Damaged, MouthpieceError, NotFound, StorageFull
+from pipeline.graph import Node, content_key
+from pipeline.jobs.journal import Journal
+from pipeline.jobs.turns import Rank, Turns
+from pipeline.metrics import Metrics
+from pipeline.nodes.bench import Bench, Inputs, Output
+from pipeline.nodes.kinds import KINDS, Medium
+from pipeline.storage import nodes
+from pipeline.storage.nodes import Made
+
+log = logging.getLogger("mouthpiece.jobs")
+
+
+class Watcher(Protocol):
+    """Told what happens to a node, by whichever job it is made."""
+
+    def keyed(self, key: str) -> None: ...
+
+    def started(self, attempt: int) -> None: ...
+
+    def told(self, made: int, total: int) -> None: ...
+
+
+class Lost(Exception):
+    """An artifact that a node is made from is gone or damaged."""
+
+    def __init__(self, digest: str, reason: str) -> None:
+        super().__init__(reason)
+        self.digest = digest
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A node being made, and who wants it."""
+
+    watchers: list[Watcher] = field(default_factory=list)
+    attempt: int = 0
+    last: tuple[int, int] | None = None
+    digests: set[str] = field(default_factory=set)
+    """What it reads, and what it has found."""
+    task: asyncio.Task[tuple[Made, bool]] | None = None
+
+
+class Builder:
+    """Makes nodes for every job of this process. One event loop."""
+
+    def __init__(self, bench: Bench, journal: Journal, metrics: Metrics) -> None:
+        self._bench = bench
+        self._journal = journal
+        self._metrics = metrics
+        self._flights: dict[str, _Flight] = {}
+        jobs = bench.settings.jobs
+        self._turns: dict[Medium, Turns] = {
+            "audio": Turns(jobs.audio),
+            "image": Turns(jobs.image),
+            "video": Turns(jobs.video),
+        }
+
+    async def make(self, node: Node, made: Mapping[str, str], rank: Rank, watcher: Watcher) -> tuple[Made, bool]:
+        """What the node makes of `made` (digests by node name), and whether it was there already or being made for
+        someone else.
+
+        Who is cancelled only goes away; the work stops when nobody wants it any more. Raises `Lost` for an input
+        that can't be read, and what the node's own work raises, after as many retries as the settings say.
+        """
+        kind = KINDS[node.kind]
+        key = content_key(node, self._bench.models.fingerprint(kind.capability, node.backend), made)
+        watcher.keyed(key)
+        flight = self._flights.get(key)
+        joined = flight is not None
+        if flight is None:
+            flight = self._flights[key] = _Flight()
+            flight.task = asyncio.create_task(self._fly(key, node, made, rank, flight))
+            flight.task.add_done_callback(lambda _: self._flights.pop(key))
+        elif flight.attempt:
+            watcher.started(flight.attempt)
+            if flight.last is not None:
+                watcher.told(*flight.last)
+        assert flight.task is not None  # noqa: S101 - set where it was made
+        flight.watchers.append(watcher)
+        try:
+            result, cached = await asyncio.shield(flight.task)
+        except asyncio.CancelledError:
+            flight.watchers.remove(watcher)
+            if not flight.watchers and not flight.task.done():
+                flight.task.cancel()
+                await asyncio.wait({flight.task})
+            raise
+        if cached or joined:
+            self._metrics.cache_hit(node.kind)
+        return result, cached or joined
+
+    def holding(self) -> set[str]:
+        """Digests of what is being read or was just made: nothing that may be removed now."""
+        return {digest for flight in self._flights.values() for digest in flight.digests}
+
+    async def forget(self, digest: str) -> None:
+        """So that what can't be read is made again by whoever wants it next."""
+        await self._journal.write(lambda connection: nodes.forget(connection, digest))
+
+    async def _fly(
+        self, key: str, node: Node, made: Mapping[str, str], rank: Rank, flight: _Flight
+    ) -> tuple[Made, bool]:
+        digests = {role: tuple(made[name] for name in names) for role, names in node.inputs.items()}
+        digests |= {role: (digest,) for role, digest in node.given.items()}
+        flight.digests = {digest for some in digests.values() for digest in some}
+        known = await self._known(key)
+        if known is not None:
+            flight.digests.add(known.artifact)
+            return known, True
+        kind, patience = KINDS[node.kind], self._bench.settings.jobs
+        model = f"{kind.capability}-{node.backend}"
+        while True:
+            waiting = time.perf_counter()
+            async with self._turns[kind.medium].turn(rank):
+                self._metrics.started(kind.medium, time.perf_counter() - waiting)
+                flight.attempt += 1
+                for watcher in flight.watchers:
+                    watcher.started(flight.attempt)
+                await self._readable(digests)
+                started = time.perf_counter()
+                try:
+                    output = await self._make(node, digests, flight)
+                    break
+                except Exception as error:
+                    failed, seconds = known_error(node, error), time.perf_counter() - started
+                    again = _may_pass(failed) and flight.attempt <= patience.retries
+                    self._metrics.step(node.kind, model, seconds, "failed")
+                    if not again:
+                        self._metrics.failure(node.kind, model, failed.code)
+                        raise failed from error
+                    self._metrics.retry(node.kind, model)
+            wait = patience.retry_seconds * 2 ** (flight.attempt - 1)
+            log.warning("%s failed and is tried again in %g s: %s", node.name, wait, failed.message)
+            await asyncio.sleep(wait)
+        seconds = time.perf_counter() - started
+        self._metrics.step(node.kind, model, seconds, "completed")
+        stored = output.artifact
+        flight.digests.add(stored.digest)
+        result = Made(
+            key=key,
+            kind=node.kind,
+            backend=node.backend,
+            artifact=stored.digest,
+            size=stored.size,
+            seconds=round(seconds, 4),
+            facts=output.facts,
+            created_at=datetime.now(UTC),
+        )
+        await self._journal.write(lambda connection: nodes.record(connection, result))
+        return result, False
+
+    async def _known(self, key: str) -> Made | None:
+        found = await self._journal.read(lambda connection: nodes.find(connection, key))
+        if found is None:
+            return None
+        try:
+            await asyncio.to_thread(self._bench.artifacts.verify, found.artifact)
+        except (Damaged, NotFound) as error:
+            log.warning("%s It is made again.", error.message)
+            await self.forget(found.artifact)
+            return None
+        self._journal.post(lambda connection: nodes.touch(connection, [key], datetime.now(UTC)))
+        return found
+
+    async def _readable(self, digests: Mapping[str, tuple[str, ...]]) -> None:
+        for digest in (each for some in digests.values() for each in some):
+            try:
+                await asyncio.to_thread(self._bench.artifacts.verify, digest)
+            except (Damaged, NotFound) as error:
+                raise Lost(digest, error.message) from error
+
+    async def _make(self, node: Node, digests: Mapping[str, tuple[str, ...]], flight: _Flight) -> Output:
+        def tell(made: int, total: int) -> None:
+            flight.last = (made, total)
+            for watcher in flight.watchers:
+                watcher.told(made, total)
+
+        ledger = timings.Timings()
+        timings.current.set(ledger)
+        inputs = Inputs(self._bench.artifacts, digests)
+        with ledger.measure(node.kind):
+            output = await KINDS[node.kind].make(node, inputs, self._bench, tell)
+        spent = ledger.seconds()
+        spent.pop("total")
+        return Output(output.artifact, {**output.facts, "timings": {**spent}})
+
+
+def known_error(node: Node, error: Exception) -> MouthpieceError:
+    """An error of ours as it is; any other, by the name of the node that it came from."""
+    if isinstance(error, MouthpieceError):
+        return error
+    log.error("%s failed", node.name, exc_info=error)
+    return BackendFailed(f"{node.name} failed: {type(error).__name__}: {error}", code="step_failed")
+
+
+def _may_pass(error: MouthpieceError) -> bool:
+    return error.retryable and not isinstance(error, StorageFull)

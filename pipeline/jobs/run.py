@@ -1,0 +1,158 @@
+"""One run of one job: its graph, node by node, as soon as what each is made from is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from pydantic import JsonValue
+
+from pipeline.contracts import ErrorBody
+from pipeline.errors import Damaged, MouthpieceError
+from pipeline.graph import Graph, Node
+from pipeline.jobs.builder import Builder, Lost, known_error
+from pipeline.jobs.live import LiveJob
+from pipeline.jobs.runner import Checkpoint, Checkpoints, Value
+from pipeline.jobs.turns import Rank
+from pipeline.storage.nodes import Made
+
+REMAKES = 3
+"""How often in a row what a node is made from may be lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What a node made, as the run remembers it."""
+
+    artifact: str
+    size: int
+    facts: Mapping[str, JsonValue]
+
+    @classmethod
+    def of(cls, made: Made) -> Product:
+        return cls(made.artifact, made.size, made.facts)
+
+    def value(self) -> Value:
+        return {"artifact": self.artifact, "size": self.size, "facts": dict(self.facts)}
+
+    @classmethod
+    def read(cls, value: Value) -> Product:
+        return cls(cast(str, value["artifact"]), cast(int, value["size"]), cast(dict[str, JsonValue], value["facts"]))
+
+
+class Failed(Exception):
+    """A step failed: what is left of the job can't be done."""
+
+    def __init__(self, node: Node, error: MouthpieceError) -> None:
+        super().__init__(error.message)
+        self.node = node
+        self.error = error
+
+
+class Run:
+    """Builds the graph of `live`. Raises `Failed`; cancelling it stops what nobody else wants."""
+
+    def __init__(self, graph: Graph, live: LiveJob, builder: Builder, priority: int) -> None:
+        self._graph = graph
+        self._live = live
+        self._builder = builder
+        self._ranks = {node.name: Rank.of(priority, live.id, place) for place, node in enumerate(graph.nodes)}
+        self._products: dict[str, asyncio.Task[Product]] = {}
+
+    async def build(self, checkpoints: Checkpoints) -> dict[str, Product]:
+        """What every node made, by name."""
+        reserved = checkpoints.reserve([node.name for node in self._graph.nodes])
+        try:
+            async with asyncio.TaskGroup() as group:
+                for node in self._graph.nodes:
+                    self._products[node.name] = group.create_task(self._node(node, reserved[node.name]))
+        except BaseExceptionGroup as group:
+            # The first of them failed and the others were cancelled for it.
+            raise next(error for error in group.exceptions if isinstance(error, Exception)) from None
+        return {name: task.result() for name, task in self._products.items()}
+
+    async def _node(self, node: Node, checkpoint: Checkpoint) -> Product:
+        made = {name: (await self._products[name]).artifact for name in sorted(node.needs())}
+
+        async def step() -> Value:
+            return (await self._make(node, made)).value()
+
+        try:
+            product = Product.read(await checkpoint(step))
+        except MouthpieceError as error:
+            raise Failed(node, error) from error
+        if self._live.step_state(node.name) != "completed":  # done in an earlier life, which could not say so any more
+            self._live.step(node.name, state="completed", artifact=product.artifact, cached=True, completed_at=_now())
+        return product
+
+    async def _make(self, node: Node, made: dict[str, str]) -> Product:
+        told = _Told(self._live, node)
+        try:
+            result, cached = await self._rebuilt(node, made, told)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            failed = known_error(node, error)
+            body = ErrorBody(**failed.body()["error"])
+            self._live.step(node.name, state="failed", completed_at=_now(), error=body)
+            raise failed from error
+        self._live.step(node.name, state="completed", artifact=result.artifact, cached=cached, completed_at=_now())
+        self._live.work_done()
+        return Product.of(result)
+
+    async def _rebuilt(self, node: Node, made: dict[str, str], told: _Told) -> tuple[Made, bool]:
+        """Makes the node, and first of all again whatever it is made from that can't be read any more."""
+        for _ in range(REMAKES):
+            try:
+                return await self._builder.make(node, made, self._ranks[node.name], told)
+            except Lost as lost:
+                reason = str(lost)
+                await self._restore(lost, made)
+        raise Damaged(f"{reason} It was made again and was lost again.")
+
+    async def _restore(self, lost: Lost, made: dict[str, str]) -> None:
+        makers = [name for name, digest in made.items() if digest == lost.digest]
+        if not makers:
+            raise Damaged(str(lost), code="source_lost") from lost
+        await self._builder.forget(lost.digest)
+        for name in makers:
+            node = next(node for node in self._graph.nodes if node.name == name)
+            below = {each: (await self._products[each]).artifact for each in sorted(node.needs())}
+            made[name] = (await self._rebuilt(node, below, _Told(None, node)))[0].artifact
+
+
+class _Told:
+    """A watcher that tells the job."""
+
+    def __init__(self, live: LiveJob | None, node: Node) -> None:
+        self._live = live
+        self._node = node
+
+    def keyed(self, key: str) -> None:
+        if self._live is not None:
+            self._live.step(self._node.name, key=key, backend=self._node.backend)
+
+    def started(self, attempt: int) -> None:
+        if self._live is not None:
+            self._live.work_begins(self._node, attempt)
+
+    def told(self, made: int, total: int) -> None:
+        if self._live is not None:
+            self._live.work_moves(self._node, made, total)
+
+
+async def remade(graph: Graph, builder: Builder, name: str, rank: Rank) -> Made:
+    """A node of a job that has ended, with everything below it that is no longer there. Raises as the nodes do."""
+    node = next(node for node in graph.nodes if node.name == name)
+    made = {each: (await remade(graph, builder, each, rank)).artifact for each in sorted(node.needs())}
+    try:
+        return (await builder.make(node, made, rank, _Told(None, node)))[0]
+    except Lost as lost:
+        raise Damaged(str(lost), code="source_lost") from lost
+
+
+def _now() -> Any:
+    return datetime.now(UTC)

@@ -1,0 +1,59 @@
+"""What a node works with: the models, the store, the limits, and someone who wants to know how far it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from pipeline.models import Models
+from pipeline.settings import Settings
+from pipeline.storage.artifacts import Artifacts, Stored
+
+
+class Tell(Protocol):
+    """Told how much of a node is done, of how much."""
+
+    def __call__(self, made: int, total: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a node made."""
+
+    artifact: Stored
+    facts: dict[str, JsonValue]
+    """What is worth knowing about it without reading it; kept beside the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where nodes are made."""
+
+    models: Models
+    artifacts: Artifacts
+    settings: Settings
+
+    async def keep(self, data: bytes) -> Stored:
+        return await asyncio.to_thread(self.artifacts.put, data)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The artifacts that a node is made from: digests by role, in order."""
+
+    artifacts: Artifacts
+    digests: Mapping[str, tuple[str, ...]]
+
+    def __contains__(self, role: str) -> bool:
+        return bool(self.digests.get(role))
+
+    async def one(self, role: str) -> bytes:
+        (digest,) = self.digests[role]
+        return await asyncio.to_thread(self.artifacts.read, digest)
+
+    async def each(self, role: str) -> list[bytes]:
+        return [await asyncio.to_thread(self.artifacts.read, digest) for digest in self.digests[role]]

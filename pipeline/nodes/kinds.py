@@ -1,0 +1,39 @@
+"""The table of node kinds: what makes one, and what it shares its turns with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from pipeline.contracts import Capability, StepKind
+from pipeline.graph import Node
+from pipeline.nodes.bench import Bench, Inputs, Output, Tell
+from pipeline.nodes.draw import draw
+from pipeline.nodes.film import film
+from pipeline.nodes.locate import locate
+from pipeline.nodes.measure import measure
+from pipeline.nodes.speak import speak
+
+Medium = Literal["audio", "image", "video"]
+"""Nodes of one medium take turns: `jobs.audio`, `jobs.image` and `jobs.video` say how many at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How nodes of a kind are made."""
+
+    capability: Capability
+    medium: Medium
+    stage: str
+    """What is being done, for people."""
+    make: Callable[[Node, Inputs, Bench, Tell], Awaitable[Output]]
+
+
+KINDS: Final[Mapping[StepKind, Kind]] = {
+    "measure": Kind("voice", "audio", "speaking", measure),
+    "speak": Kind("voice", "audio", "speaking", speak),
+    "draw": Kind("avatar", "image", "drawing", draw),
+    "locate": Kind("face", "image", "locating", locate),
+    "film": Kind("lipsync", "video", "animating", film),
+}

@@ -1,0 +1,152 @@
+"""Jobs over a real database and a real store, with models that count what they are asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from pipeline.contracts import (
+    AnimationRequest,
+    Capability,
+    Encoding,
+    Face,
+    Film,
+    Phoneme,
+    Picture,
+    PortraitRequest,
+    Samples,
+    Speech,
+    SpeechRequest,
+    VoiceTint,
+)
+from pipeline.errors import UnknownName
+from pipeline.graph import Node
+from pipeline.jobs.builder import Builder
+from pipeline.jobs.feed import Feed
+from pipeline.jobs.jobs import Jobs
+from pipeline.jobs.journal import Journal
+from pipeline.jobs.runner import PlainRunner, Runner
+from pipeline.jobs.turns import Rank
+from pipeline.metrics import Memory, Metrics
+from pipeline.nodes.bench import Bench
+from pipeline.plan import Planner
+from pipeline.settings import Settings
+from pipeline.steps.speak import Speaker
+from pipeline.storage.artifact_folder import ArtifactFolder
+from pipeline.storage.avatars import AvatarStore
+from pipeline.storage.database import Database
+from pipeline.storage.voices import VoiceStore
+
+RATE = 8000
+
+
+class CountedModels:
+    """Quick models of every capability, deterministic. `hook` is awaited before each call and may raise or wait."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.hook: Callable[[str], object] | None = None
+        self.version = "1"
+
+    def choose(self, capability: Capability, name: str | None) -> str:
+        if name not in (None, "counted"):
+            raise UnknownName.of(f"{capability} backend", name or "", ["counted"], field=f"backends.{capability}")
+        return "counted"
+
+    def enabled(self, capability: Capability) -> tuple[str, ...]:
+        return ("counted",)
+
+    def fingerprint(self, capability: Capability, backend: str) -> str:
+        return self.version
+
+    async def voices(self, backend: str) -> dict[str, tuple[str, ...]]:
+        return {"plain": ("en", "de")}
+
+    async def _called(self, what: str) -> None:
+        self.calls[what] += 1
+        if self.hook is not None:
+            result = self.hook(what)
+            if asyncio.iscoroutine(result):
+                await result
+
+    async def speak(self, backend: str, request: SpeechRequest) -> AsyncIterator[Speech]:
+        await self._called(f"speak {request.text}")
+        count = 800 + 10 * len(request.text)
+        tone = 0.1 * np.sin(np.arange(count) / 7 + len(request.text)).astype(np.float32)
+        said = (
+            Phoneme(0, 0.05, "a"),
+            Phoneme(0.05, count / RATE, "o"),
+            Phoneme(count / RATE, (count + 2400) / RATE, ""),
+        )
+        yield Speech(np.concatenate([tone, np.zeros(2400, np.float32)]), RATE, said, "en")
+
+    async def tint(self, backend: str, samples: Samples, sample_rate: int) -> VoiceTint:
+        await self._called("tint")
+        return VoiceTint(float(120 + len(samples) % 7), 0.2, 4.0, np.zeros(513, np.float32))
+
+    async def draw(self, backend: str, request: PortraitRequest) -> Picture:
+        await self._called("draw")
+        return np.full((request.size, request.size, 3), request.seed % 251, np.uint8)
+
+    async def locate(self, backend: str, picture: Picture) -> Face:
+        await self._called("locate")
+        side = min(picture.shape[:2])
+        return Face(np.full((478, 3), 5, np.float32), (1, 1, 9, 9), 0, 0, 0, 1, (0, 0, side))
+
+    async def film(self, backend: str, request: AnimationRequest, encoding: Encoding) -> AsyncIterator[Film]:
+        await self._called("film")
+        total = request.frame_count
+        for made in range(0, total, 5):
+            await asyncio.sleep(0)
+            await self._called("film frames")
+            yield Film(min(total, made + 5))
+        content = request.speech.samples.tobytes() + request.portrait.tobytes()[:100] + bytes([request.seed % 256])
+        yield Film(total, content)
+        yield Film(total, b"", {"render": 0.01, "encode": 0.02})
+
+
+@asynccontextmanager
+async def works(
+    folder: Path, models: CountedModels, *, runner: Runner | None = None, **changes: object
+) -> AsyncIterator[SimpleNamespace]:
+    """Opened jobs on `folder`; `changes` are settings of the section `jobs`."""
+    settings = Settings.model_validate({"jobs": {"retry_seconds": 0.01, **changes}})
+    folder.mkdir(parents=True, exist_ok=True)
+    database = Database.in_folder(folder)
+    database.migrate()
+    artifacts, memory = ArtifactFolder(folder / "artifacts"), Memory()
+    feed = Feed()
+    journal = Journal(database, feed.poke)
+    builder = Builder(Bench(models, artifacts, settings), journal, Metrics(memory))
+    speaker = Speaker(models, VoiceStore(folder / "voices"), settings.limits)
+
+    async def at_once(node: Node) -> str:
+        return (await builder.make(node, {}, Rank.of(1000, ""), Unwatched()))[0].artifact
+
+    avatars = AvatarStore(folder / "avatars")
+    planner = Planner(models, settings, speaker, avatars, artifacts, at_once)
+    jobs = Jobs(settings, journal, feed, planner, builder, runner or PlainRunner(), artifacts, Metrics(memory))
+    await jobs.open()
+    try:
+        yield SimpleNamespace(
+            jobs=jobs, models=models, artifacts=artifacts, database=database, metrics=memory, journal=journal,
+            builder=builder, avatars=avatars,
+        )  # fmt: skip
+    finally:
+        await jobs.close()
+        journal.close()
+        database.close()
+
+
+class Unwatched:
+    def keyed(self, key: str) -> None: ...
+
+    def started(self, attempt: int) -> None: ...
+
+    def told(self, made: int, total: int) -> None: ...
