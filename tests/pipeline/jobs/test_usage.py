@@ -5,14 +5,20 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
+from sqlalchemy import Connection
 
 from pipeline.jobs import usage
 from pipeline.jobs.usage import COLUMNS, parquet, schema
+from pipeline.storage import jobs, steps
+from pipeline.storage.database import Database
+from pipeline.storage.usage import rows
+from tests.pipeline.storage import samples
 
 NOW = datetime(2026, 11, 21, 9, 0, 0, 123456, tzinfo=UTC)
 
@@ -81,3 +87,35 @@ def test_nothing_else_gets_in(fields: dict[str, Any]) -> None:
     del short["frames"]
     with pytest.raises(ValueError, match="frames"):
         list(parquet("jobs", [[short]]))
+
+
+def test_what_the_database_knows(tmp_path: Path) -> None:
+    """Its rows are the file's, and the words of a request are in neither."""
+    database = Database(f"sqlite:///{tmp_path}/jobs.sqlite")
+    database.create()
+    done, waits = samples.new_job(priority=5), samples.new_job(created_at=samples.later(60))
+
+    def fill(c: Connection) -> None:
+        samples.add(c, done, request={"text": "What was said."})
+        samples.add(c, waits, digest=samples.B)
+        samples.run_to(c, done.id, "assigned", "in_progress")
+        jobs.move(c, done.id, "completed", at=samples.later(9), message="said", result=samples.FACTS)
+        steps.update(c, done.id, "film", state="completed", attempts=2, backend="meshwarp", cached=True)
+
+    try:
+        database.run(fill)
+        whole = read(parquet("jobs", rows(database, "jobs"))).to_pylist()
+        late = read(parquet("jobs", rows(database, "jobs", samples.later(1), batch=1))).to_pylist()
+        film = read(parquet("steps", rows(database, "steps", batch=2))).to_pylist()[2]
+        data = b"".join(parquet("steps", rows(database, "steps"))) + b"".join(parquet("jobs", rows(database, "jobs")))
+    finally:
+        database.close()
+    assert [(row["job"], row["state"], row["frames"]) for row in whole] == [
+        (done.id, "completed", 50),
+        (waits.id, "pending", None),
+    ]
+    assert (whole[0]["priority"], whole[0]["format"], whole[0]["created_at"]) == (5, "mp4", samples.NOW)
+    assert late == whole[1:]
+    assert (film["job"], film["step"], film["attempts"], film["cached"]) == (done.id, "film", 2, True)
+    assert film["created_at"] == samples.NOW
+    assert b"said" not in data
