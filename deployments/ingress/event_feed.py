@@ -73,10 +73,8 @@ class EventFeed:
         listener = Listener(self, job_id, await self._start(after))
         self._add(listener)
         try:
-            try:
-                await asyncio.wait_for(self._open.wait(), OPEN_SECONDS)
-            except TimeoutError:
-                raise Unavailable("Events can't be followed yet.", retry_after=1) from None
+            if not await self.opened(OPEN_SECONDS):
+                raise Unavailable("Events can't be followed yet.", retry_after=1)
             yield listener
         finally:
             self._remove(listener)
@@ -93,9 +91,7 @@ class EventFeed:
 
     async def opened(self, seconds: float) -> bool:
         """Whether what happens now is being told, or is so within `seconds`."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._open.wait(), seconds)
-        return self._open.is_set()
+        return await _set(self._open, seconds)
 
     async def _start(self, after: int | None) -> int:
         if after is None:
@@ -192,9 +188,7 @@ class Listener:
                     return []
                 batch = await self._kept()
             else:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), seconds)
-                if not self._woken.is_set():
+                if not await _set(self._woken, seconds):
                     return []
                 self._woken.clear()
                 batch = list(self._waiting)
@@ -218,6 +212,14 @@ class Listener:
             return []
         self.behind = len(page) == PAGE
         return page
+
+
+async def _set(event: asyncio.Event, seconds: float) -> bool:
+    # Not by wait_for, which in Python 3.11 forgets that it was cancelled where the event is set at the same time.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
 
 
 async def newest(operations: Operations) -> int:

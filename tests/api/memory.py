@@ -69,7 +69,7 @@ class MemoryOperations(Operations):
 
     # What a test does
 
-    def happens(self, type: EventType, job_id: str, **data: Any) -> Event:
+    def happens(self, type: EventType, job_id: str, /, **data: Any) -> Event:
         """An event, kept and then told."""
         number = self.kept[-1].id + 2 if self.kept else 1
         at = BEGAN + timedelta(seconds=number)
