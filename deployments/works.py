@@ -19,6 +19,7 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.journal import Journal
 from pipeline.jobs.runner import PlainRunner, Runner
 from pipeline.jobs.turns import Rank
+from pipeline.jobs.webhooks import Webhooks
 from pipeline.nodes.bench import Bench
 from pipeline.plan import Planner
 from pipeline.settings import Settings
@@ -85,7 +86,8 @@ class Works:
 
         planner = Planner(self._models, self._settings, self._speaker, self._avatars, self.artifacts, at_once)
         runner = _runner(self._settings, self._folder, self._runtime)
-        jobs = Jobs(self._settings, journal, feed, planner, builder, runner, self.artifacts, self._metrics)
+        webhooks = Webhooks(database, self._settings.webhooks, self._metrics)
+        jobs = Jobs(self._settings, journal, feed, planner, builder, runner, self.artifacts, self._metrics, webhooks)
         await jobs.open()
         return jobs
 

@@ -168,6 +168,8 @@ class Builder:
         if found is None:
             return None
         try:
+            # Renewed first, so that no sweep takes it before the job that refers to it now is written.
+            await asyncio.to_thread(self._bench.artifacts.renew, found.artifact)
             await asyncio.to_thread(self._bench.artifacts.verify, found.artifact)
         except (Damaged, NotFound) as error:
             log.warning("%s It is made again.", error.message)

@@ -22,6 +22,8 @@ from pipeline.jobs.queue import Entry, Queue
 from pipeline.jobs.run import remade
 from pipeline.jobs.runner import Runner
 from pipeline.jobs.turns import Rank
+from pipeline.jobs.upkeep import Upkeep
+from pipeline.jobs.webhooks import Webhooks
 from pipeline.metrics import Metrics
 from pipeline.plan import UPLOADS, Planner
 from pipeline.settings import Settings
@@ -49,6 +51,7 @@ class Jobs:
         runner: Runner,
         artifacts: Artifacts,
         metrics: Metrics,
+        webhooks: Webhooks,
     ) -> None:
         self._settings = settings
         self._journal = journal
@@ -57,7 +60,9 @@ class Jobs:
         self._builder = builder
         self._artifacts = artifacts
         self._metrics = metrics
-        self._queue = Queue(runner, builder, settings.jobs, metrics, self._changed_job)
+        self._webhooks = webhooks
+        self._queue = Queue(runner, builder, settings.jobs, metrics, self._ended)
+        self._upkeep = Upkeep(settings.storage, journal, artifacts, metrics, self.delete)
         self._changed = asyncio.Condition()
         self._changes = 0
         self._telling: asyncio.Task[None] | None = None
@@ -71,8 +76,12 @@ class Jobs:
         await self._queue.open(entries)
         if entries:
             log.info("%d jobs of an earlier life go on.", len(entries))
+        self._webhooks.start()
+        self._upkeep.start()
 
     async def close(self) -> None:
+        await self._upkeep.close()
+        await self._webhooks.close()
         await self._queue.close()
         await self._journal.settle()
 
@@ -88,6 +97,8 @@ class Jobs:
                 return known
         if self._queue.waiting() >= self._settings.jobs.queued:
             raise Busy(f"{self._settings.jobs.queued} jobs are waiting already.", code="queue_full", retry_after=10)
+        if request.webhook is not None:
+            await self._webhooks.check(request.webhook)
         graph = await self._planner.plan(request)
         job = Job(
             id=new_id(PREFIXES["video"]),
@@ -119,16 +130,17 @@ class Jobs:
 
         added = await self._journal.write(write)
         if added.id == job.id:
-            self._queue.add(self._new_entry(added, graph))
+            self._queue.add(self._new_entry(added, graph, request.webhook))
             self._changed_job(job.id)
         return added
 
     async def _entry(self, job: Job) -> Entry:
         plan = await self._journal.read(lambda c: jobs.plan(c, job.id))
-        return self._new_entry(job, Graph.model_validate(plan))
+        webhook = await self._journal.read(lambda c: jobs.webhook(c, job.id))
+        return self._new_entry(job, Graph.model_validate(plan), webhook)
 
-    def _new_entry(self, job: Job, graph: Graph) -> Entry:
-        live = LiveJob(job, graph, self._journal, self._changed_job)
+    def _new_entry(self, job: Job, graph: Graph, webhook: str | None) -> Entry:
+        live = LiveJob(job, graph, self._journal, self._changed_job, webhook)
         return Entry(live, graph, f"{job.id}.{job.attempt}", job.priority)
 
     # Looking
@@ -248,6 +260,10 @@ class Jobs:
                     f"The video of {job_id} was damaged, and what is made now is another one.", code="not_reproduced"
                 ) from error
         return digest
+
+    def _ended(self, job_id: str) -> None:
+        self._webhooks.nudge()
+        self._changed_job(job_id)
 
     def _changed_job(self, _: str) -> None:
         """Wakes those who watch, once for however much has changed."""

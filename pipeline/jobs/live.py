@@ -7,12 +7,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.contracts import ErrorBody, EventType, Job, TaskState, VideoFacts
+from pipeline.contracts import ErrorBody, Event, EventType, Job, TaskState, VideoFacts
 from pipeline.contracts.states import ENDED
 from pipeline.graph import Graph, Node
 from pipeline.jobs.journal import Journal
+from pipeline.jobs.webhooks import message
 from pipeline.nodes.kinds import KINDS
-from pipeline.storage import events, jobs, steps
+from pipeline.storage import deliveries, events, jobs, steps
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -27,12 +28,15 @@ PROGRESS_SECONDS: Final = 0.25
 class LiveJob:
     """One unfinished job. `changed` is told its id at every change. Every event goes through the journal."""
 
-    def __init__(self, job: Job, graph: Graph, journal: Journal, changed: Callable[[str], None]) -> None:
+    def __init__(
+        self, job: Job, graph: Graph, journal: Journal, changed: Callable[[str], None], webhook: str | None = None
+    ) -> None:
         self._job = job
         self._steps = {step.name: step for step in job.steps}
         self._graph = graph
         self._journal = journal
         self._changed = changed
+        self._webhook = webhook
         self._told = 0.0
 
     @property
@@ -135,14 +139,16 @@ class LiveJob:
 
         def write(connection: Connection) -> None:
             jobs.move(connection, self.id, state, at=at, **update)
-            self._event(connection, event, data)
+            told = self._event(connection, event, data)
+            if self._webhook is not None and state in ENDED:
+                deliveries.add(connection, self.id, told.id, self._webhook, message(told), at)
 
         await self._journal.write(write)
         times = {"completed_at": at} if state in ENDED else {}
         self._update(state=state, **times, **update)
 
-    def _event(self, connection: Connection, event: EventType, data: dict[str, Any]) -> None:
-        events.append(connection, event, self.id, _now(), {"task_id": self.id, **data})
+    def _event(self, connection: Connection, event: EventType, data: dict[str, Any]) -> Event:
+        return events.append(connection, event, self.id, _now(), {"task_id": self.id, **data})
 
     def _update(self, **update: Any) -> None:
         self._job = self._job.model_copy(update=update)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ async def test_a_job_says_what_it_made_step_by_step(tmp_path: Path) -> None:
         assert percents == sorted(percents)
 
 
-def _stored(connection: object, job_id: str) -> object:
+def _stored(connection: Any, job_id: str) -> object:
     from pipeline.storage import jobs
 
     return jobs.get(connection, job_id)

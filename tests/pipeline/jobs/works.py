@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,6 +33,7 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.journal import Journal
 from pipeline.jobs.runner import PlainRunner, Runner
 from pipeline.jobs.turns import Rank
+from pipeline.jobs.webhooks import Webhooks
 from pipeline.metrics import Memory, Metrics
 from pipeline.nodes.bench import Bench
 from pipeline.plan import Planner
@@ -114,7 +115,7 @@ class CountedModels:
 @asynccontextmanager
 async def works(
     folder: Path, models: CountedModels, *, runner: Runner | None = None, **changes: object
-) -> AsyncIterator[SimpleNamespace]:
+) -> AsyncGenerator[SimpleNamespace]:
     """Opened jobs on `folder`; `changes` are settings of the section `jobs`."""
     settings = Settings.model_validate({"jobs": {"retry_seconds": 0.01, **changes}})
     folder.mkdir(parents=True, exist_ok=True)
@@ -131,7 +132,17 @@ async def works(
 
     avatars = AvatarStore(folder / "avatars")
     planner = Planner(models, settings, speaker, avatars, artifacts, at_once)
-    jobs = Jobs(settings, journal, feed, planner, builder, runner or PlainRunner(), artifacts, Metrics(memory))
+    jobs = Jobs(
+        settings,
+        journal,
+        feed,
+        planner,
+        builder,
+        runner or PlainRunner(),
+        artifacts,
+        Metrics(memory),
+        Webhooks(database, settings.webhooks),
+    )
     await jobs.open()
     try:
         yield SimpleNamespace(
