@@ -89,7 +89,7 @@ def removable(
                 due = ready + rules.linger  # its first request may be on the way
         elif place < last:
             loss = Loss.SURPLUS_BUSY if replica.ongoing else Loss.SURPLUS
-        elif replica.ongoing or in_line:
+        elif standing.busy or in_line:
             loss, stamp, due = Loss.BUSY, ready, math.inf
         else:
             loss, due = Loss.IDLE, stamp + rules.linger

@@ -110,7 +110,12 @@ class Ticket:
 
     since: float
     card: str | None = None
-    """The card that is being cleared for it."""
+    """The card that is being cleared for it, or that it starts on."""
+    until: float | None = None
+    """When what is in its way there may go; minus infinity once it goes."""
+    bumped: bool = False
+    """Ray has put another on its card, or it on none. Until it runs, nobody younger starts where that could happen
+    again."""
     starting: float | None = None
     """When its start was first seen under way."""
 

@@ -17,12 +17,14 @@ class Room:
     not to take what an older one waits for.
     """
 
-    __slots__ = ("budget", "free", "future")
+    __slots__ = ("budget", "free", "future", "guarded")
 
     def __init__(self, cards: Sequence[Card]) -> None:
         self.budget = np.array([card.budget for card in cards], np.int64)
         self.free = self.budget.copy()
         self.future = self.budget.copy()
+        self.guarded = np.zeros(len(cards), bool)
+        """Set aside for one who lost its room to another before: nothing starts that Ray could put here."""
 
     def hold(self, held: Sequence[int], leaving: Sequence[int]) -> None:
         """Book what replicas hold, by card; `leaving` is the part of it that is about to be free."""
@@ -30,8 +32,12 @@ class Room:
         self.future += np.asarray(leaving, np.int64) - np.asarray(held, np.int64)
 
     def fit(self, need: int) -> int | None:
-        """The card that would be left fullest by it, as Ray chooses; None where it fits on none."""
-        fits = np.flatnonzero((self.free >= need) & (self.future >= need))
+        """The card that would be left fullest by it, as Ray chooses; None where it fits on none, or where Ray could
+        put it on a guarded one."""
+        has, keeps = self.free >= need, self.future >= need
+        if (has & ~keeps & self.guarded).any():
+            return None
+        fits = np.flatnonzero(has & keeps)
         return int(fits[self.free[fits].argmin()]) if fits.size else None
 
     def coming(self, need: int, preferred: int | None) -> int | None:
@@ -46,6 +52,6 @@ class Room:
         self.free[card] -= need
         self.future[card] -= need
 
-    def set_aside(self, card: int, need: int, cleared: int = 0) -> None:
-        """Somebody waits for it there, and `cleared` bytes will go to make room."""
-        self.future[card] += cleared - need
+    def set_aside(self, card: int, need: int) -> None:
+        """Somebody waits for it there."""
+        self.future[card] -= need

@@ -63,6 +63,9 @@ class Round:
         self.evictions: list[Eviction] = []
         self.waiting: list[Waiting] = []
         self.rechecks: list[float] = []
+        self.clearings = self.claims = 0
+        self.futile_now = self.futile_ever = math.inf
+        """The least need in line that nothing could be cleared for, now or ever."""
         self.clearing_of_all: Clearing | None = None
 
     # -- what is there ------------------------------------------------------------------------------------------
@@ -142,7 +145,7 @@ class Round:
         found = admit(standing, self.state.waiting.get(standing.name), self.state.clock, self.clock)
         if standing.name in self.homeless:
             found = replace(found, starting=self.clock)  # it waits for room, it is not stuck
-        return found if found.card in self.index else replace(found, card=None)
+        return found if found.card in self.index else replace(found, card=None, until=None)
 
     def _give_up(self, standing: Standing) -> None:
         ticket = self.tickets.get(standing.name)
@@ -180,55 +183,63 @@ class Round:
         line = in_order((self.standings[name], ticket) for name, ticket in self.tickets.items())
         largest, clearable = self._largest()
         claimed = self._keep_claims(line)
-        # Who needs no less and came later finds nothing where an older one found nothing.
-        futile_now = futile_ever = math.inf
-        clearings = claims = 0
         for standing, ticket in line:
-            name, need = standing.name, standing.footprint.need
-            pending = self.homeless.get(name)
-            if standing.going or (standing.stays and not pending):
-                home = None if standing.going else self.cards[self.homes[standing.stays[0].id]].id
-                self._wait(standing, ticket, WaitCause.LINE if standing.going else WaitCause.STARTING, home)
-                continue
-            if need > clearable:
+            need = standing.footprint.need
+            if standing.going:
+                self._wait(standing, ticket, WaitCause.LINE)
+            elif standing.stays and standing.name not in self.homeless:
+                self._wait(standing, ticket, WaitCause.STARTING, self.homes[standing.stays[0].id])
+            elif need > clearable:
                 self._wait(standing, ticket, WaitCause.TOO_LARGE if need > largest else WaitCause.PINNED)
-                continue
-            if (claim := claimed.get(name)) is not None:
-                self.room.set_aside(claim, -need)
-            if (home := self.room.fit(need)) is not None:
-                self.room.take(home, need)
-                if not pending:
-                    cause = StartCause.DEMAND if standing.wanted or standing.demand.load else StartCause.PIN
-                    self._start(standing, home, cause)
-                self._wait(standing, ticket, WaitCause.STARTING, self.cards[home].id)
-                continue
-            if (home := self.room.coming(need, claim)) is not None:
-                self.room.set_aside(home, need)
-                self._wait(standing, ticket, WaitCause.STOPPING, self.cards[home].id)
-                continue
-            if need < futile_now and clearings < CLEARINGS:
-                if (plan := self._plan(need, ticket.since, self.clock, Loss.BUSY)) is not None:
-                    clearings += 1
-                    self._clear(plan, name)
-                    self.room.set_aside(plan.card, need)
-                    self._wait(standing, ticket, WaitCause.STOPPING, self.cards[plan.card].id)
-                    continue
-                futile_now = need
-            if need < futile_ever and claims < CLAIMS:
-                kept = None if ticket.card is None else self.index[ticket.card]
-                plan = None if kept is None else self._plan(need, ticket.since, math.inf, Loss.BUSY, kept)
-                plan = plan or self._plan(need, ticket.since, math.inf, Loss.BUSY)
-                if plan is not None:
-                    claims += 1
-                    self.clearing.spend(plan.card, {unit.replica for unit in plan.units})
-                    self.room.set_aside(plan.card, need, sum(unit.size for unit in plan.units))
-                    self.rechecks.append(plan.until)
-                    self._wait(standing, ticket, WaitCause.TURN, self.cards[plan.card].id, plan.until)
-                    continue
-                futile_ever = need
-            self._wait(standing, ticket, WaitCause.LINE)
+            else:
+                self._find_room(standing, ticket, claimed.get(standing.name))
         if any(wait.cause in (WaitCause.TURN, WaitCause.LINE) for wait in self.waiting):
             self.rechecks += self.clearing.due[np.isfinite(self.clearing.due)].tolist()
+
+    def _find_room(self, standing: Standing, ticket: Ticket, claim: int | None) -> None:
+        """A start, or a card that is being cleared, or one that will be, or a place in the line."""
+        need = standing.footprint.need
+        pending = standing.name in self.homeless
+        if claim is not None:
+            self.room.set_aside(claim, -need)
+        if (home := self.room.fit(need)) is not None:
+            self.room.take(home, need)
+            if not pending:
+                cause = StartCause.DEMAND if standing.wanted or standing.demand.load else StartCause.PIN
+                self._start(standing, home, cause)
+            self._wait(standing, ticket, WaitCause.STARTING, home)
+            return
+        bumped = ticket.bumped or pending
+        if (home := self.room.coming(need, claim)) is not None:
+            self._set_aside(standing, replace(ticket, bumped=bumped), home, -math.inf)
+            return
+        # Who needs no less and came later finds nothing where an older one found nothing.
+        if need < self.futile_now and self.clearings < CLEARINGS:
+            if (plan := self._plan(need, ticket.since, self.clock, Loss.BUSY)) is not None:
+                self.clearings += 1
+                self._clear(plan, standing.name)
+                bumped = bumped or ticket.until == -math.inf
+                self._set_aside(standing, replace(ticket, bumped=bumped), plan.card, -math.inf)
+                return
+            self.futile_now = need
+        if need < self.futile_ever and self.claims < CLAIMS:
+            kept = None if ticket.card is None else self.index[ticket.card]
+            plan = None if kept is None else self._plan(need, ticket.since, math.inf, Loss.BUSY, kept)
+            plan = plan or self._plan(need, ticket.since, math.inf, Loss.BUSY)
+            if plan is not None:
+                self.claims += 1
+                self.clearing.spend(plan.card, {unit.replica for unit in plan.units})
+                self.room.future[plan.card] += sum(unit.size for unit in plan.units)
+                bumped = bumped or (ticket.until is not None and plan.until > ticket.until)
+                self._set_aside(standing, replace(ticket, bumped=bumped), plan.card, plan.until)
+                return
+            self.futile_ever = need
+        self._wait(standing, ticket, WaitCause.LINE)
+
+    def _set_aside(self, standing: Standing, ticket: Ticket, home: int, until: float) -> None:
+        self.room.set_aside(home, standing.footprint.need)
+        self.room.guarded[home] |= ticket.bumped
+        self._wait(standing, ticket, WaitCause.STOPPING if until == -math.inf else WaitCause.TURN, home, until)
 
     def _trim(self) -> None:
         """Idle ones go from a card that holds more than its budget, as it may once a footprint was corrected."""
@@ -253,7 +264,7 @@ class Round:
         kept: dict[str, int] = {}
         for standing, ticket in line:
             need = standing.footprint.need
-            if ticket.card is not None and (not standing.stays or standing.name in self.homeless):
+            if ticket.card is not None and ticket.until == -math.inf:
                 home = self.index[ticket.card]
                 if self.room.future[home] >= need:
                     self.room.set_aside(home, need)
@@ -293,15 +304,14 @@ class Round:
         self.starts.append(Start(standing.name, self.cards[home].id, cause))
 
     def _wait(
-        self,
-        standing: Standing,
-        ticket: Ticket,
-        cause: WaitCause,
-        card: str | None = None,
-        until: float | None = None,
+        self, standing: Standing, ticket: Ticket, cause: WaitCause, home: int | None = None, until: float | None = None
     ) -> None:
-        self.tickets[standing.name] = replace(ticket, card=card)
-        self.waiting.append(Waiting(standing.name, ticket.since, cause, card, until))
+        card = None if home is None else self.cards[home].id
+        self.tickets[standing.name] = replace(ticket, card=card, until=until)
+        due = until if cause is WaitCause.TURN else None
+        if due is not None:
+            self.rechecks.append(due)
+        self.waiting.append(Waiting(standing.name, ticket.since, cause, card, due))
 
     # -- what is spare -------------------------------------------------------------------------------------------
 
