@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +31,7 @@ class Here:
     websocket: str
 
     @asynccontextmanager
-    async def stream(self, headers: dict[str, str] | None = None, **params: Any) -> AsyncIterator[Sse]:
+    async def stream(self, headers: dict[str, str] | None = None, **params: Any) -> AsyncGenerator[Sse]:
         async with self.http.stream("GET", PATH, params=params, headers=headers) as response:
             assert response.status_code == 200
             assert response.headers["content-type"].startswith("text/event-stream")
@@ -40,7 +40,7 @@ class Here:
             yield sse
 
     @asynccontextmanager
-    async def talk(self, query: str = "", **options: Any) -> AsyncIterator[ClientConnection]:
+    async def talk(self, query: str = "", **options: Any) -> AsyncGenerator[ClientConnection]:
         async with connect(f"{self.websocket}{PATH}{query}", proxy=None, **options) as socket:
             yield socket
 
@@ -233,20 +233,20 @@ def as_httpx(refusal: InvalidStatus) -> httpx.Response:
 
 def test_other_sites_pages_are_kept_out() -> None:
     async def test(here: Here) -> None:
-        for headers, code in (
-            ({"Origin": "http://example.org"}, "foreign_origin"),
-            ({"Origin": "null"}, "foreign_origin"),
-            ({"Host": "example.org"}, "foreign_host"),
+        port = here.http.base_url.port
+        for address, origin, code in (
+            (here.websocket, "http://example.org", "foreign_origin"),
+            (here.websocket, "null", "foreign_origin"),
+            (f"ws://example.org:{port}", None, "foreign_host"),
+            (f"ws://example.org:{port}", f"http://example.org:{port}", "foreign_host"),
         ):
-            options = {"additional_headers": headers}
-            if "Host" in headers:
-                options = {"host": "127.0.0.1", "port": here.http.base_url.port}
-            address = here.websocket if "Host" not in headers else "ws://example.org"
+            headers = {} if origin is None else {"Origin": origin}
             with pytest.raises(InvalidStatus) as answer:
-                await connect(f"{address}{PATH}", proxy=None, **options)
+                await connect(address + PATH, proxy=None, host="127.0.0.1", port=port, additional_headers=headers)
             found = as_httpx(answer.value)
             assert (found.status_code, error(found)["code"]) == (403, code)
-        async with here.talk(origin=str(here.http.base_url).rstrip("/")) as socket:  # ty: ignore[invalid-argument-type]
+        own = {"Origin": str(here.http.base_url).rstrip("/")}
+        async with here.talk(additional_headers=own) as socket:
             assert (await heard(socket))["type"] == "subscribed"
 
     play(test)
