@@ -56,19 +56,12 @@ def test_parameters_survive_being_stored() -> None:
     again = Graph.model_validate_json(graph.model_dump_json())
     assert again == graph
     assert _keys(again) == _keys(graph)
-        content_key(n, "v", {"speak": A}) for n in graph.nodes
-    ]
     assert (graph.target.name, graph.given()) == ("film", {A})
     assert (graph.after("speak"), graph.after("film")) == ({"film"}, set())
 
 
 def _keys(graph: Graph) -> list[str]:
     return [content_key(node, "v", {"speak": A}) for node in graph.nodes]
-        "film",
-        {A},
-        {"film"},
-        set(),
-    )
 
 
 @pytest.mark.parametrize(
