@@ -77,7 +77,7 @@ class Postgres:
             return cursor.fetchall() if cursor.description else []
 
     def start(self, seconds: float = 60) -> None:
-        """Returns when it answers."""
+        """Returns when it answers; at once where it does already."""
         end = time.monotonic() + seconds
         command = [str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port), "-k", ""]
         for setting in _SETTINGS.items():

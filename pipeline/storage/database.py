@@ -65,6 +65,8 @@ class Database:
                 f"There is no way to keep jobs in {name!r}.", field="storage.database", accepted="postgresql://..."
             )
         self.dialect: Final = name
+        self.file: Final = Path(parsed.database) if name == "sqlite" and parsed.database else None
+        """Where SQLite keeps it."""
         self._shown = _shown(parsed)
         # Writers of this process take turns here, first come first served; SQLite's own way is to ask again and again.
         self._turn = threading.Lock() if name == "sqlite" else None
@@ -95,6 +97,9 @@ class Database:
 
     def __repr__(self) -> str:
         return f"Database({self._shown})"
+
+    def __str__(self) -> str:
+        return self._shown
 
     def run(self, work: Callable[[Connection], T], patience: float = 60.0) -> T:
         """What `work` returns, once everything it did is committed; nothing of it is, where it raises.
@@ -131,9 +136,17 @@ class Database:
         """Closes connections that nobody uses; the others when they are given back."""
         self._engine.dispose()
 
-    def connect(self) -> Connection:
-        """A connection outside every transaction of `run`, for who holds a lock with it. The caller closes it."""
-        return self._engine.connect()
+    def session(self) -> Connection:
+        """A connection of the caller's own, each statement a transaction of its own, for a lock that lives as long as
+        it does. Raises what SQLAlchemy raises; whoever called closes it."""
+        c = self._engine.connect()
+        try:
+            c.execution_options(isolation_level="AUTOCOMMIT")
+            c.detach()  # closing it ends the session, and what is locked with it
+            return c
+        except BaseException:
+            c.close()
+            raise
 
     def _patiently(self, work: Callable[[Connection], T], patience: float, *, writing: bool) -> T:
         end = time.monotonic() + patience

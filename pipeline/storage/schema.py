@@ -192,10 +192,21 @@ deliveries: Final = Table(
     Index(None, "state", "due_at"),
 )
 
+owner: Final = Table(
+    "owner",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    # Rises whenever somebody else takes over, so that whoever was before can tell.
+    Column("epoch", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    CheckConstraint("id = 1", name="one"),
+)
+
 
 def create(c: Connection) -> None:
     """Everything above in an empty database, marked as being at `HEAD`."""
     metadata.create_all(c, checkfirst=False)
+    c.execute(owner.insert().values(id=1, epoch=0, name=""))
     for table in ("jobs", "steps"):
         for statement in triggers.create(c.dialect.name, table, FOLLOWING):
             c.exec_driver_sql(statement)

@@ -14,6 +14,7 @@ def url(request, tmp_path):
         server = request.getfixturevalue("postgres")
         url = server.database()
         yield url
+        server.start()  # whatever the test did to it
         server.drop(url)
 
 

@@ -83,10 +83,13 @@ def test_the_queue_is_never_longer_than_its_limit_however_many_come_at_once(data
 
 def test_a_full_queue_says_when_to_come_back_from_what_jobs_took(database):
     done = database.run(lambda c: add(c))
-    with database.connect() as c, c.begin():
+
+    def work(c):
         jobs.move(c, done.id, "assigned", at=NOW)
         jobs.move(c, done.id, "in_progress", at=NOW)
         jobs.move(c, done.id, "completed", at=later(42))
+
+    database.run(work)
     with pytest.raises(Busy) as caught:
         database.run(lambda c: add(c, limit=0))
     assert caught.value.retry_after == 42

@@ -136,6 +136,15 @@ def upgrade() -> None:
     )
     op.create_index("deliveries_by_job_id", "deliveries", ["job_id"])
     op.create_index("deliveries_by_state_due_at", "deliveries", ["state", "due_at"])
+    owner = op.create_table(
+        "owner",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="owner_key"),
+        sa.CheckConstraint("id = 1", name="owner_one"),
+    )
+    op.bulk_insert(owner, [{"id": 1, "epoch": 0, "name": ""}])
     connection = op.get_bind()
     for table in ("jobs", "steps"):
         for statement in triggers.create(connection.dialect.name, table, FOLLOWING):
