@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+SWIFT := build/swift
 export UV_FIND_LINKS := $(PIP_FIND_LINKS)
 
 .PHONY: demo serve test check bench format lock clean
@@ -14,7 +15,7 @@ demo: $(VENV)/.installed  ## the main job through Ray Serve: out/demo.mp4
 serve: $(VENV)/.installed  ## a server on http://127.0.0.1:8000 until Ctrl-C
 	@$(BIN)/mouthpiece serve --config serve_config.yaml
 
-test: $(VENV)/.installed-dev check  ## types, lint, format, import rules, every test
+test: $(VENV)/.installed-dev $(SWIFT)/.installed check  ## types, lint, format, import rules, every test
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed-dev
@@ -35,6 +36,8 @@ lock: $(UV)  ## resolve the newest set that works together
 	  --no-annotate --no-header -o requirements/dev.txt
 	$(UV) pip compile -q pyproject.toml --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 	  -c requirements/dev.txt -o requirements/base.txt
+	echo swift | $(UV) pip compile -q --upgrade - --no-emit-index-url --no-emit-find-links \
+	  --no-annotate --no-header -o requirements/swift.txt
 
 clean:
 	rm -rf $(VENV) build out *.egg-info
@@ -53,4 +56,10 @@ $(VENV)/.installed: $(UV) pyproject.toml setup.py requirements/base.txt \
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
 	$(UV) pip install -q -r requirements/dev.txt
+	@touch $@
+
+# The S3 server of the tests, apart from what it would not go with.
+$(SWIFT)/.installed: $(UV) requirements/swift.txt
+	$(UV) venv -q --clear -p $(PYTHON) $(SWIFT)
+	$(UV) pip install -q -p $(SWIFT) -r requirements/swift.txt
 	@touch $@
