@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from operator import itemgetter
-from typing import NamedTuple
 
 import numpy as np
 
-from deployments.placement.facts import Phase, Rules
-from deployments.placement.standing import Standing
+from deployments.placement.census import Census
+from deployments.placement.facts import Rules
 
 
 class Loss(IntEnum):
@@ -30,101 +28,74 @@ class Loss(IntEnum):
     BUSY = 5
 
 
-class Unit(NamedTuple):
-    """A replica that may go, as the arrays hold it. Sorts by card, then by loss."""
-
-    card: int
-    collateral: int
-    """Replicas on other cards that Serve would stop before it."""
-    loss: int
-    stamp: float
-    """Of equal losses the lowest goes first: last use of an idle one, begin of a busy one's work."""
-    place: int
-    """In its deployment's order of stopping."""
-    deployment: str
-    replica: str
-    size: int
-    due: float
-    """When it may go whoever waits; infinite for a busy one."""
-    ready: float
-    turn: float
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A card, and what has to go from it."""
 
     card: int
-    units: tuple[Unit, ...]
+    rows: tuple[int, ...]
+    """Of the census."""
     until: float
     """When all of them may go."""
 
 
-def removable(
-    standing: Standing, homes: Mapping[str, int], soon: Mapping[str, int], clock: float, rules: Rules
-) -> list[Unit]:
-    """The replicas of a deployment that may go. They go in Serve's order, so each loss is at least that of the one
-    before; a pinned deployment's last is not among them."""
-    rows: list[Unit] = []
-    last = len(standing.stays) - 1
-    turn = standing.turn(rules)
-    in_line = standing.wanted
-    worst: tuple[int, float] = (-1, -math.inf)
-    latest = -math.inf
-    seen: dict[int, int] = {}
-    before = 0
-    for place, replica in enumerate(standing.stays):
-        if place == last and standing.footprint.pinned:
-            break
-        home = homes.get(replica.id)
-        if replica.id in standing.going or home is None:
-            continue
-        running = replica.phase is Phase.RUNNING
-        ready = replica.since if running else max(clock, replica.since + standing.footprint.load_seconds)
-        stamp = ready if replica.used is None else replica.used
-        due = -math.inf
-        if replica.used is None and not in_line and not standing.busy:
-            loss = Loss.UNUSED
-            if running:
-                due = ready + rules.linger  # its first request may be on the way
-        elif place < last:
-            loss = Loss.SURPLUS_BUSY if replica.ongoing else Loss.SURPLUS
-        elif standing.busy or in_line:
-            loss, stamp, due = Loss.BUSY, ready, math.inf
-        else:
-            loss, due = Loss.IDLE, stamp + rules.linger
-            if (position := soon.get(standing.name)) is not None:
-                loss, stamp = Loss.SOON, -float(position)
-        worst = max(worst, (int(loss), stamp))
-        latest = max(latest, due)
-        elsewhere = before - seen.get(home, 0)
-        rows.append(
-            Unit(
-                home, elsewhere, *worst, place, standing.name, replica.id, standing.footprint.need, latest, ready, turn
-            )
-        )
-        before += 1
-        seen[home] = seen.get(home, 0) + 1
-    return rows
-
-
 class Clearing:
-    """All replicas that may go, as arrays sorted by card and loss, so that a thousand cards are searched at once."""
+    """All replicas that may go, sorted by card and loss, so that a thousand cards are searched at once.
 
-    def __init__(self, rows: list[Unit], cards: int) -> None:
-        rows.sort(key=itemgetter(slice(0, 6)))
-        self.units = rows
-        columns = list(zip(*rows, strict=True)) or [()] * len(Unit._fields)
-        self.card = np.array(columns[0], np.int64)
-        self.collateral = np.array(columns[1], np.int64)
-        self.loss = np.array(columns[2], np.int64)
-        self.stamp = np.array(columns[3], np.float64)
-        self.size = np.array(columns[7], np.int64)
+    Those of one deployment go in the order in which Serve stops them: the loss of each is at least that of the one
+    before, and the last of a pinned deployment is not among them.
+    """
+
+    def __init__(self, census: Census, soon: Mapping[str, int], clock: float, rules: Rules) -> None:
+        standings = census.by_number
+        turn = np.array([standing.turn(rules) for standing in standings])
+        load = np.array([standing.footprint.load_seconds for standing in standings])
+        wanted = np.array([standing.wanted for standing in standings], bool)
+        busy = np.array([standing.busy for standing in standings], bool)
+        pinned = np.array([standing.footprint.pinned for standing in standings], bool)
+        needed = np.array([soon.get(standing.name, math.nan) for standing in standings])
+
+        last_row = census.first + census.count - 1
+        rows = np.arange(len(census.replicas))
+        may = (census.home >= 0) & ~census.going & ~(pinned[census.deployment] & (rows == last_row[census.deployment]))
+        rows = rows[may]
+        of = census.deployment[rows]
+        last = rows == last_row[of]
+        running, work = census.running[rows], census.ongoing[rows] > 0
+        ready = np.where(running, census.since[rows], np.maximum(clock, census.since[rows] + load[of]))
+        never = np.isnan(census.used[rows])
+        used = np.where(never, ready, census.used[rows])
+
+        in_use = busy[of] | wanted[of]
+        kinds = [never & ~in_use, ~last & work, ~last, in_use, ~np.isnan(needed[of])]
+        loss = np.select(kinds, [Loss.UNUSED, Loss.SURPLUS_BUSY, Loss.SURPLUS, Loss.BUSY, Loss.SOON], Loss.IDLE)
+        # Of equal losses: a busy one by the begin of its work, one needed soon by how late, others by last use.
+        stamp = np.select([loss == Loss.BUSY, loss == Loss.SOON], [ready, -needed[of]], used)
+        # When it may go whoever waits. A first request may be on the way to one that has just begun to run.
+        due = np.select(
+            [loss == Loss.BUSY, (kinds[0] & running) | (loss >= Loss.IDLE)], [math.inf, used + rules.linger], -math.inf
+        )
+
+        loss = _so_far(loss, of)
+        stamps, rank = np.unique(stamp, return_inverse=True)
+        rank = _so_far(rank, of)
+        dues, position = np.unique(due, return_inverse=True)
+        home = census.home[rows]
+        elsewhere = _place(of) - _place(of * len(census.cards) + home)
+        order = np.lexsort((rank, loss, elsewhere, home))
+
+        self.row = rows[order]
+        self.card = home[order]
+        self.collateral = elsewhere[order]
+        """Replicas on other cards that Serve would stop before it."""
+        self.loss = loss[order]
+        self.stamp = stamps[rank][order] if stamps.size else stamp
+        self.size = census.need[of][order]
         """0 once it is part of a plan."""
-        self.due = np.array(columns[8], np.float64)
-        self.ready = np.array(columns[9], np.float64)
-        self.turn = np.array(columns[10], np.float64)
-        self.begin = np.searchsorted(self.card, np.arange(cards + 1))
+        self.due = dues[_so_far(position, of)][order] if dues.size else due
+        self.ready = ready[order]
+        self.turn = turn[of][order]
+        self.begin = np.searchsorted(self.card, np.arange(len(census.cards) + 1))
         """Where each card's replicas begin."""
         self.first = self.begin[self.card]
 
@@ -136,7 +107,7 @@ class Clearing:
         Of several cards the one where least is lost at worst; then the fewest go; then the least recently used. Where
         `by` is infinite the one that can be had earliest comes before all that. None where nothing helps.
         """
-        low, high = (0, len(self.units)) if only is None else (int(self.begin[only]), int(self.begin[only + 1]))
+        low, high = (0, self.row.size) if only is None else (int(self.begin[only]), int(self.begin[only + 1]))
         if low == high:
             return None
         cut = slice(low, high)
@@ -144,7 +115,7 @@ class Clearing:
         due = np.minimum(self.due[cut], np.maximum(self.ready[cut], since) + self.turn[cut])
         usable = (self.size[cut] > 0) & (due <= by) & (self.loss[cut] <= most)
         # What has gone up to here, of this card alone, on top of what the card will have free anyway.
-        summed = np.concatenate(([0], np.cumsum(np.where(usable, self.size[cut], 0))))
+        summed = np.concatenate(([0], np.cumsum(self.size[cut] * usable)))
         enough = np.flatnonzero(usable & (summed[1:] - summed[first] + future[card] >= need))
         if not enough.size:
             return None
@@ -161,9 +132,9 @@ class Clearing:
             best = best[key[best] == key[best].min()]
         begin, end = int(begins[best[0]]), int(ends[best[0]])
         home = int(card[end])
-        chosen = [i for i in range(begin, end + 1) if usable[i]]
-        chosen = self._needed([low + i for i in chosen], need - int(future[home]))
-        return Plan(home, tuple(self.units[i] for i in chosen), max(float(due[i - low]) for i in chosen))
+        chosen = [low + i for i in range(begin, end + 1) if usable[i]]
+        chosen = self._needed(chosen, need - int(future[home]))
+        return Plan(home, tuple(self.row[chosen].tolist()), max(float(due[i - low]) for i in chosen))
 
     def _needed(self, chosen: list[int], lacking: int) -> list[int]:
         """Without those that are not needed, the greatest loss spared first: of what is left each one is needed."""
@@ -176,8 +147,26 @@ class Clearing:
                 kept.append(i)
         return kept[::-1]
 
-    def spend(self, card: int, replicas: Container[str]) -> None:
+    def spend(self, card: int, rows: tuple[int, ...]) -> None:
         """Nobody else counts on these."""
-        for i in range(self.begin[card], self.begin[card + 1]):
-            if self.units[i].replica in replicas:
-                self.size[i] = 0
+        here = slice(int(self.begin[card]), int(self.begin[card + 1]))
+        self.size[here][np.isin(self.row[here], rows)] = 0
+
+
+def _so_far(values: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """The greatest value of each group up to each place. Values are whole and not negative, groups ascend."""
+    if not values.size:
+        return values
+    span = int(values.max()) + 1
+    return np.maximum.accumulate(values + group * span) - group * span
+
+
+def _place(group: np.ndarray) -> np.ndarray:
+    """How many of the same group come before, for each place."""
+    order = np.argsort(group, kind="stable")
+    ordered = group[order]
+    begins = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1)) if group.size else order
+    counts = np.diff(np.append(begins, group.size))
+    places = np.empty(group.size, np.int64)
+    places[order] = np.arange(group.size) - np.repeat(begins, counts)
+    return places

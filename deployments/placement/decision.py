@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from deployments.placement.facts import State
+from deployments.placement.facts import Phase, Replica, State
 
 
 class StartCause(StrEnum):
@@ -109,21 +109,22 @@ class Decision:
     starts: tuple[Start, ...]
     evictions: tuple[Eviction, ...]
     waiting: tuple[Waiting, ...]
-    layout: tuple[tuple[str, str], ...]
-    """Card and deployment of every replica that is there, or expected there, once the decision is carried out."""
     recheck: float | None
     """When the passing of time alone can change the answer: a turn, a `keep_alive`, a limit ends. None: never."""
     state: State
     """For the next call."""
 
-    @property
-    def placement(self) -> dict[str, tuple[str, ...]]:
-        """By card, the deployments on it once the decision is carried out, one entry a replica, in alphabetical order;
-        empty cards are left out."""
+    def placement(self, resident: Iterable[Replica]) -> dict[str, tuple[str, ...]]:
+        """By card, the deployments on it once this is carried out on these replicas, one entry a replica, in
+        alphabetical order. Empty cards, stopping replicas and those without a reported card are left out."""
+        gone = {eviction.replica for eviction in self.evictions}
         cards: dict[str, list[str]] = {}
-        for card, deployment in sorted(self.layout):
-            cards.setdefault(card, []).append(deployment)
-        return {card: tuple(deployments) for card, deployments in cards.items()}
+        for replica in resident:
+            if replica.card is not None and replica.phase is not Phase.STOPPING and replica.id not in gone:
+                cards.setdefault(replica.card, []).append(replica.deployment)
+        for start in self.starts:
+            cards.setdefault(start.card, []).append(start.deployment)
+        return {card: tuple(sorted(deployments)) for card, deployments in sorted(cards.items())}
 
     @property
     def prewarms(self) -> tuple[Start, ...]:

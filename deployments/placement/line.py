@@ -6,14 +6,15 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
+from deployments.placement.census import Standing
 from deployments.placement.facts import Ticket
-from deployments.placement.standing import Standing
 
 
-def admit(standing: Standing, before: Ticket | None, last: float | None, clock: float) -> Ticket:
-    """The place of a deployment that is asked for and not running. `before` is the one it had at the last decision,
-    at the time `last`."""
-    starting = min((replica.since for replica in standing.stays), default=None)
+def admit(
+    standing: Standing, starting: float | None, before: Ticket | None, last: float | None, clock: float
+) -> Ticket:
+    """The place of a deployment that is asked for and not running. `starting` is when its oldest start under way was
+    asked for, `before` the place that it had at the last decision, at the time `last`."""
     if before is None:
         arrival = clock if standing.demand.since is None else standing.demand.since
         # It was not in line at the last decision, whenever its oldest request came: a model that has just been

@@ -21,10 +21,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from deployments.placement.census import Census
 from deployments.placement.decision import Decision
 from deployments.placement.facts import Card, Demand, Footprint, Replica, Rules, State
 from deployments.placement.round import Round
-from deployments.placement.standing import numbered, standings
 
 
 def decide(
@@ -52,11 +52,8 @@ def decide(
     that is not positive. Replicas that need more than their card has are no contradiction, since a footprint may be
     corrected while they run: nothing starts there until it fits again, and idle ones go.
     """
-    index = numbered(cards, footprints, resident)
-    round_ = Round(
-        standings(demand, resident, footprints, index), cards, index, clock, hints, state or State(), rules or Rules()
-    )
-    round_.book()
+    census = Census(demand, resident, footprints, cards)
+    round_ = Round(census, clock, hints, state or State(), rules or Rules())
     round_.expire()
     round_.serve()
     round_.scale_out()

@@ -26,10 +26,10 @@ class Room:
         self.guarded = np.zeros(len(cards), bool)
         """Set aside for one who lost its room to another before: nothing starts that Ray could put here."""
 
-    def hold(self, held: Sequence[int], leaving: Sequence[int]) -> None:
+    def hold(self, held: np.ndarray, leaving: np.ndarray) -> None:
         """Book what replicas hold, by card; `leaving` is the part of it that is about to be free."""
-        self.free -= np.asarray(held, np.int64)
-        self.future += np.asarray(leaving, np.int64) - np.asarray(held, np.int64)
+        self.free -= held
+        self.future += leaving - held
 
     def fit(self, need: int) -> int | None:
         """The card that would be left fullest by it, as Ray chooses; None where it fits on none, or where Ray could

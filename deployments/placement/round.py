@@ -9,17 +9,17 @@ from typing import Final
 
 import numpy as np
 
-from deployments.placement.clearing import Clearing, Loss, Plan, removable
+from deployments.placement.booking import book
+from deployments.placement.census import Census, Standing
+from deployments.placement.clearing import Clearing, Loss, Plan
 from deployments.placement.decision import Decision, Eviction, EvictionCause, Start, StartCause, WaitCause, Waiting
-from deployments.placement.facts import Card, Demand, Phase, Replica, Rules, State, Ticket
+from deployments.placement.facts import FOREVER, Demand, Rules, State, Ticket
 from deployments.placement.line import admit, in_order
-from deployments.placement.room import Room
-from deployments.placement.standing import Standing
 
-CLAIMS: Final = 24
+CLAIMS: Final = 16
 """So many of those that wait have a card set aside before those in their way may go; the others follow."""
 
-CLEARINGS: Final = 24
+CLEARINGS: Final = 16
 """So many are made room for in one decision; the rest at the next, a control loop later."""
 
 STARTS: Final = 64
@@ -30,150 +30,100 @@ class Round:
     """Call the steps in the order in which they stand here, then `answer`."""
 
     def __init__(
-        self,
-        standings: Mapping[str, Standing],
-        cards: Sequence[Card],
-        index: Mapping[str, int],
-        clock: float,
-        hints: Sequence[Sequence[str]],
-        state: State,
-        rules: Rules,
+        self, census: Census, clock: float, hints: Sequence[Sequence[str]], state: State, rules: Rules
     ) -> None:
-        self.standings = standings
-        self.cards = cards
-        self.index = index
+        self.census = census
+        self.standings = census.standings
+        self.cards = census.cards
+        self.index = census.index
         self.clock = clock
         self.hints = hints
         self.state = state
         self.rules = rules
-        self.room = Room(cards)
         self.soon: dict[str, int] = {}
         """How many steps of a running job from now a deployment is needed."""
         for job in hints:
             for position, name in enumerate(job):
                 self.soon[name] = min(position, self.soon.get(name, position))
-        self.homes: dict[str, int] = {}
-        """Card of every replica that stays or is evicted now, by the replica's id."""
-        self.predicted: dict[str, list[int]] = {}
-        """Cards where starts under way are taken to be, by deployment."""
-        self.homeless: dict[str, list[Replica]] = {}
-        """Starts under way that no card has room for, by deployment."""
+        booking = book(census, state.expected)
+        self.room, self.predicted, self.homeless = booking.room, booking.predicted, booking.homeless
         self.tickets: dict[str, Ticket] = {}
         self.starts: list[Start] = []
         self.evictions: list[Eviction] = []
         self.waiting: list[Waiting] = []
         self.rechecks: list[float] = []
         self.clearings = self.claims = 0
-        self.futile_now = self.futile_ever = math.inf
-        """The least need in line that nothing could be cleared for, now or ever."""
+        # Who needs no less and came later finds nothing where an older one found nothing: the least needs for which
+        # there was no room, nothing to clear now, and nothing to clear ever.
+        self.no_room = self.futile_now = self.futile_ever = math.inf
         self.clearing_of_all: Clearing | None = None
-
-    # -- what is there ------------------------------------------------------------------------------------------
-
-    def book(self) -> None:
-        """Every replica on its card. A start that Ray has not reported a card for is where the last decision expected
-        it, or where Ray would put it now; where no card has room for it, it waits for one and holds nothing."""
-        held, leaving = [0] * len(self.cards), [0] * len(self.cards)
-        unknown: list[Standing] = []
-        index, homes = self.index, self.homes
-        for standing in self.standings.values():
-            need = standing.footprint.need
-            for replica in standing.stays:
-                if replica.card is None:
-                    unknown.append(standing)
-                else:
-                    home = homes[replica.id] = index[replica.card]
-                    held[home] += need
-            for replica in standing.leaving:
-                if replica.card is not None:
-                    home = index[replica.card]
-                    held[home] += need
-                    leaving[home] += need
-        self.room.hold(held, leaving)
-        for standing in dict.fromkeys(unknown):
-            self._predict(standing)
-
-    def _predict(self, standing: Standing) -> None:
-        need, free = standing.footprint.need, self.room.free
-        expected = [self.index[card] for card in self.state.expected.get(standing.name, ()) if card in self.index]
-        for replica in standing.stays:
-            if replica.card is not None and self.homes[replica.id] in expected:
-                expected.remove(self.homes[replica.id])  # this one has arrived
-        for replica in sorted((r for r in standing.stays if r.card is None), key=lambda r: (r.since, r.id)):
-            fits = np.flatnonzero(free >= need)
-            if expected and free[expected[0]] >= need:
-                home = expected.pop(0)
-            elif fits.size:
-                home = int(fits[free[fits].argmin()])
-            elif replica.phase is Phase.RUNNING and free.size:
-                home = int(free.argmax())
-            else:
-                self.homeless.setdefault(standing.name, []).append(replica)
-                continue
-            self.homes[replica.id] = home
-            self.predicted.setdefault(standing.name, []).append(home)
-            self.room.take(home, need)
 
     # -- what goes whoever waits ---------------------------------------------------------------------------------
 
     def expire(self) -> None:
         """Starts that are stuck, models that were to be unloaded, and those whose time is over."""
         for name, standing in self.standings.items():
-            if standing.asked and not standing.running:
+            if not standing.running and standing.asked:
                 self.tickets[name] = self._ticket(standing)
-            if not standing.stays:
-                continue
-            self._give_up(standing)
-            if standing.footprint.pinned or standing.busy:
-                continue
-            if standing.demand.unload and not standing.demand.load:
-                for replica in standing.stays:
-                    self._evict(standing, replica, EvictionCause.UNLOADED)
-                continue
-            for replica in standing.stays:
-                if replica.id in standing.going:
-                    continue
-                if replica.phase is not Phase.RUNNING:
-                    break
-                end = standing.expires(replica, name in self.soon)
-                if end > self.clock:
-                    self.rechecks.append(end)
-                    break
-                self._evict(standing, replica, EvictionCause.KEEP_ALIVE)
+            elif standing.demand.unload and not (standing.demand.load or standing.footprint.pinned or standing.busy):
+                for row in standing.rows:
+                    self._evict(standing, row, EvictionCause.UNLOADED)
+        self._give_up()
+        self._let_go()
 
     def _ticket(self, standing: Standing) -> Ticket:
-        found = admit(standing, self.state.waiting.get(standing.name), self.state.clock, self.clock)
+        starting = float(self.census.since[list(standing.rows)].min()) if standing.count else None
+        found = admit(standing, starting, self.state.waiting.get(standing.name), self.state.clock, self.clock)
         if standing.name in self.homeless:
             found = replace(found, starting=self.clock)  # it waits for room, it is not stuck
         return found if found.card in self.index else replace(found, card=None, until=None)
 
-    def _give_up(self, standing: Standing) -> None:
-        ticket = self.tickets.get(standing.name)
-        homeless = self.homeless.get(standing.name, ())
-        for replica in standing.stays:
-            if replica.phase is not Phase.STARTING:
-                break
-            began = replica.since if ticket is None or ticket.starting is None else ticket.starting
-            if began + self.rules.start_limit <= self.clock or (ticket is None and replica in homeless):
-                self._evict(standing, replica, EvictionCause.STUCK)
+    def _give_up(self) -> None:
+        for row in np.flatnonzero(~self.census.running & ~self.census.going).tolist():
+            standing = self.census.by_number[self.census.deployment[row]]
+            ticket = self.tickets.get(standing.name)
+            began = float(self.census.since[row]) if ticket is None or ticket.starting is None else ticket.starting
+            spare = ticket is None and row in self.homeless.get(standing.name, ())
+            if spare or began + self.rules.start_limit <= self.clock:
+                self._evict(standing, row, EvictionCause.STUCK)
             else:
                 self.rechecks.append(began + self.rules.start_limit)
+
+    def _let_go(self) -> None:
+        """Whose `keep_alive` is over, in Serve's order: where one that has to stay would be stopped first, all stay."""
+        for name, standing in self.standings.items():
+            wish = standing.footprint
+            if wish.keep_alive == FOREVER or wish.pinned or wish.prewarm or standing.busy or not standing.running:
+                continue
+            for row in standing.rows:
+                if self.census.going[row]:
+                    continue
+                used = self.census.replicas[row].used
+                if not self.census.running[row] or (used is None and name in self.soon):
+                    break
+                end = (self.census.replicas[row].since if used is None else used) + wish.keep_alive
+                if end > self.clock:
+                    self.rechecks.append(end)
+                    break
+                self._evict(standing, row, EvictionCause.KEEP_ALIVE)
 
     def _evict(
         self,
         standing: Standing,
-        replica: Replica,
+        row: int,
         cause: EvictionCause,
         waiter: str | None = None,
         collateral: bool = False,
     ) -> None:
-        standing.going.add(replica.id)
-        home = self.homes.get(replica.id)
-        card = replica.card
-        if home is not None:
+        replica, home = self.census.replicas[row], int(self.census.home[row])
+        self.census.going[row] = True
+        standing.going += 1
+        card = None
+        if home >= 0:
             self.room.future[home] += standing.footprint.need
             card = self.cards[home].id
-        self.evictions.append(Eviction(replica.id, standing.name, card, cause, waiter, replica.ongoing > 0, collateral))
+        drains = replica.ongoing > 0
+        self.evictions.append(Eviction(replica.id, standing.name, card, cause, waiter, drains, collateral))
 
     # -- those that wait -----------------------------------------------------------------------------------------
 
@@ -187,8 +137,8 @@ class Round:
             need = standing.footprint.need
             if standing.going:
                 self._wait(standing, ticket, WaitCause.LINE)
-            elif standing.stays and standing.name not in self.homeless:
-                self._wait(standing, ticket, WaitCause.STARTING, self.homes[standing.stays[0].id])
+            elif standing.count and standing.name not in self.homeless:
+                self._wait(standing, ticket, WaitCause.STARTING, int(self.census.home[standing.first]))
             elif need > clearable:
                 self._wait(standing, ticket, WaitCause.TOO_LARGE if need > largest else WaitCause.PINNED)
             else:
@@ -202,18 +152,19 @@ class Round:
         pending = standing.name in self.homeless
         if claim is not None:
             self.room.set_aside(claim, -need)
-        if (home := self.room.fit(need)) is not None:
-            self.room.take(home, need)
-            if not pending:
-                cause = StartCause.DEMAND if standing.wanted or standing.demand.load else StartCause.PIN
-                self._start(standing, home, cause)
-            self._wait(standing, ticket, WaitCause.STARTING, home)
-            return
+        if need < self.no_room or claim is not None:
+            if (home := self.room.fit(need)) is not None:
+                self.room.take(home, need)
+                if not pending:
+                    cause = StartCause.DEMAND if standing.wanted or standing.demand.load else StartCause.PIN
+                    self._start(standing, home, cause)
+                self._wait(standing, ticket, WaitCause.STARTING, home)
+                return
+            if (home := self.room.coming(need, claim)) is not None:
+                self._set_aside(standing, replace(ticket, bumped=ticket.bumped or pending), home, -math.inf)
+                return
+            self.no_room = min(self.no_room, need)
         bumped = ticket.bumped or pending
-        if (home := self.room.coming(need, claim)) is not None:
-            self._set_aside(standing, replace(ticket, bumped=bumped), home, -math.inf)
-            return
-        # Who needs no less and came later finds nothing where an older one found nothing.
         if need < self.futile_now and self.clearings < CLEARINGS:
             if (plan := self._plan(need, ticket.since, self.clock, Loss.BUSY)) is not None:
                 self.clearings += 1
@@ -228,8 +179,9 @@ class Round:
             plan = plan or self._plan(need, ticket.since, math.inf, Loss.BUSY)
             if plan is not None:
                 self.claims += 1
-                self.clearing.spend(plan.card, {unit.replica for unit in plan.units})
-                self.room.future[plan.card] += sum(unit.size for unit in plan.units)
+                self.clearing.spend(plan.card, plan.rows)
+                self.room.future[plan.card] += int(self.census.need[self.census.deployment[list(plan.rows)]].sum())
+                self.no_room = math.inf
                 bumped = bumped or (ticket.until is not None and plan.until > ticket.until)
                 self._set_aside(standing, replace(ticket, bumped=bumped), plan.card, plan.until)
                 return
@@ -254,8 +206,10 @@ class Round:
             return 0, 0
         pinned = np.zeros(len(self.cards), np.int64)
         for standing in self.standings.values():
-            if standing.footprint.pinned and standing.stays and standing.stays[-1].id in self.homes:
-                pinned[self.homes[standing.stays[-1].id]] += standing.footprint.need
+            if standing.footprint.pinned and standing.count:
+                home = self.census.home[standing.rows[-1]]
+                if home >= 0:
+                    pinned[home] += standing.footprint.need
         return int(self.room.budget.max()), int((self.room.budget - pinned).max())
 
     def _keep_claims(self, line: Iterable[tuple[Standing, Ticket]]) -> dict[str, int]:
@@ -274,13 +228,7 @@ class Round:
     @property
     def clearing(self) -> Clearing:
         if self.clearing_of_all is None:
-            rows = [
-                unit
-                for standing in self.standings.values()
-                if standing.stays
-                for unit in removable(standing, self.homes, self.soon, self.clock, self.rules)
-            ]
-            self.clearing_of_all = Clearing(rows, len(self.cards))
+            self.clearing_of_all = Clearing(self.census, self.soon, self.clock, self.rules)
         return self.clearing_of_all
 
     def _plan(self, need: int, since: float, by: float, most: Loss, only: int | None = None) -> Plan | None:
@@ -288,15 +236,16 @@ class Round:
 
     def _clear(self, plan: Plan, waiter: str | None) -> None:
         cause = EvictionCause.BUDGET if waiter is None else EvictionCause.ROOM
-        meant = {unit.replica for unit in plan.units}
-        self.clearing.spend(plan.card, meant)
-        for unit in plan.units:
-            standing = self.standings[unit.deployment]
-            for replica in standing.stays[: unit.place + 1]:
-                if replica.id not in standing.going:
-                    self._evict(standing, replica, cause, waiter, replica.id not in meant)
-                    if replica.id not in meant and replica.id in self.homes:
-                        self.clearing.spend(self.homes[replica.id], {replica.id})
+        self.clearing.spend(plan.card, plan.rows)
+        self.no_room = math.inf
+        for row in plan.rows:
+            standing = self.census.by_number[self.census.deployment[row]]
+            for before in range(standing.first, row + 1):
+                if not self.census.going[before]:
+                    collateral = before not in plan.rows
+                    self._evict(standing, before, cause, waiter, collateral)
+                    if collateral and self.census.home[before] >= 0:
+                        self.clearing.spend(int(self.census.home[before]), (before,))
 
     def _start(self, standing: Standing, home: int, cause: StartCause) -> None:
         standing.starts += 1
@@ -355,7 +304,7 @@ class Round:
         left = STARTS
         for name in dict.fromkeys(ahead):
             standing = self.standings.get(name)
-            if standing is None or standing.stays or standing.starts or standing.asked or standing.demand.unload:
+            if standing is None or standing.count or standing.starts or standing.asked or standing.demand.unload:
                 continue
             need = standing.footprint.need
             if need >= futile or not left:
@@ -372,16 +321,11 @@ class Round:
     def answer(self, demand: Mapping[str, Demand]) -> Decision:
         targets: dict[str, int] = {}
         held: list[str] = []
-        layout: list[tuple[str, str]] = []
         for name, standing in self.standings.items():
             if standing.listed or standing.starts:
                 targets[name] = standing.target
             elif standing.demand.queued > 0:
                 held.append(name)
-            for replica in standing.stays:
-                if replica.id not in standing.going and replica.id in self.homes:
-                    layout.append((self.cards[self.homes[replica.id]].id, name))
-        layout += [(start.card, start.deployment) for start in self.starts]
         for name in sorted(demand.keys() - self.standings.keys()):
             wish = demand[name]
             if wish.queued > 0 or wish.load:
@@ -392,7 +336,7 @@ class Round:
         expected = {
             name: tuple(self.cards[home].id for home in homes)
             for name, homes in self.predicted.items()
-            if not self.standings[name].going
+            if homes and not self.standings[name].going
         }
         return Decision(
             targets=targets,
@@ -400,7 +344,6 @@ class Round:
             starts=tuple(self.starts),
             evictions=tuple(self.evictions),
             waiting=tuple(self.waiting),
-            layout=tuple(layout),
             recheck=min((time for time in self.rechecks if self.clock < time < math.inf), default=None),
             state=State(self.clock, self.tickets, expected),
         )
