@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from deployments.handles import HandleModels
 from deployments.metrics import metrics
 from pipeline.contracts import UsageTable
+from pipeline.errors import Unavailable
 from pipeline.graph import Node
 from pipeline.jobs.builder import Builder
 from pipeline.jobs.feed import Feed
@@ -26,6 +28,7 @@ from pipeline.settings import Settings
 from pipeline.steps.speak import Speaker
 from pipeline.storage.artifacts import Artifacts
 from pipeline.storage.avatars import AvatarStore
+from pipeline.storage.owner import Owner
 from pipeline.storage.store import open_store
 
 if TYPE_CHECKING:
@@ -39,12 +42,21 @@ Runtime = Literal["cluster", "process"]
 ADMISSION: Final = Rank.of(1000, "")
 """What has to be made before a request can be accepted comes before everything: someone is waiting at the door."""
 
+WATCH_SECONDS: Final = 2.0
+"""How often the coordinator makes sure that it is the only one."""
+
+EX_TEMPFAIL: Final = 75
+"""Exit status of sysexits.h: try again later."""
+
 USAGE_ROWS: Final = 2000
 """Rows read at once for an export."""
 
 
 class Works:
-    """Opens everything when it is first asked for its jobs, on the event loop of whoever asks."""
+    """Opens everything when it is first asked for its jobs, on the event loop of whoever asks.
+
+    Raises `Unavailable` where another coordinator works on the same folder or database.
+    """
 
     def __init__(
         self,
@@ -65,7 +77,9 @@ class Works:
         self._folder = folder
         self.artifacts: Artifacts = open_store(settings, folder)
         self._database = _database(settings, folder, runtime)
+        self._owner = None if runtime == "process" else Owner(self._database)
         self._opening: asyncio.Task[Jobs] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     async def jobs(self) -> Jobs:
         """Raises what opening them raised, and tries again the next time."""
@@ -76,7 +90,8 @@ class Works:
     async def _open(self) -> Jobs:
         database = self._database
         feed = Feed()
-        journal = Journal(database, feed.poke)
+        owner = self._owner
+        journal = Journal(database, feed.poke, None if owner is None else owner.guard)
         bench = Bench(self._models, self.artifacts, self._settings)
         builder = Builder(bench, journal, self._metrics)
 
@@ -89,6 +104,8 @@ class Works:
         webhooks = Webhooks(database, self._settings.webhooks, self._metrics)
         jobs = Jobs(self._settings, journal, feed, planner, builder, runner, self.artifacts, self._metrics, webhooks)
         await jobs.open()
+        if owner is not None:
+            self._watching = asyncio.create_task(_watch(owner))
         return jobs
 
     def usage(self, table: UsageTable, since: datetime | None) -> Iterator[bytes]:
@@ -97,6 +114,19 @@ class Works:
         from pipeline.storage.usage import rows
 
         yield from parquet(table, rows(self._database, table, since, USAGE_ROWS))
+
+
+async def _watch(owner: Owner) -> None:
+    """Ends this process when another coordinator has taken over: whatever it does from then on would be done twice."""
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        try:
+            if await asyncio.to_thread(owner.held):
+                continue
+        except Unavailable:
+            continue  # nobody can be asked now, and nobody else can take over
+        log.critical("Another coordinator works on this database; this one ends.")
+        os._exit(EX_TEMPFAIL)
 
 
 class _Nobody:

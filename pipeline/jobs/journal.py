@@ -28,12 +28,19 @@ BATCH: Final = 100
 class Journal:
     """A thread that writes. Used from one event loop; `read` goes past it, on a connection of its own.
 
-    `committed` is called on that loop after every transaction.
+    `committed` is called on that loop after every transaction. `guard` begins each of them, and refuses it by raising
+    where somebody else writes now.
     """
 
-    def __init__(self, database: Database, committed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        committed: Callable[[], None],
+        guard: Callable[[Connection], None] | None = None,
+    ) -> None:
         self._database = database
         self._committed = committed
+        self._guard = guard
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
@@ -82,6 +89,8 @@ class Journal:
 
     def _commit(self, entries: list[_Entry]) -> None:
         def together(connection: Connection) -> None:
+            if self._guard is not None:
+                self._guard(connection)
             for each in entries:
                 each.run(connection)
 
