@@ -89,6 +89,7 @@ def test_ranges_outside(api: httpx.Client, video: VideoJob, content: bytes, head
     answer = api.get(f"/api/v1/videos/{video.id}/content", headers={"Range": header})
     assert answer.status_code == 416
     assert answer.headers["content-range"] == f"bytes */{len(content)}"
+    assert error(answer)["code"] == "range_not_satisfiable"
 
 
 @pytest.mark.parametrize(
@@ -299,6 +300,15 @@ def test_the_page_needs_no_other_server(api: httpx.Client) -> None:
         ("GET", "/api/v1/videos/x/content", 404, "not_found"),
         ("POST", "/api/v1/videos/x/cancel", 404, "not_found"),
         ("DELETE", "/api/v1/videos/x", 404, "not_found"),
+        ("GET", "/api/v1/jobs/x", 404, "not_found"),
+        ("GET", "/api/v1/jobs/vid_00000000000000000000000000?wait=5", 404, "not_found"),
+        ("POST", "/api/v1/jobs/x/cancel", 404, "not_found"),
+        ("POST", "/api/v1/jobs/x/retry", 404, "not_found"),
+        ("DELETE", "/api/v1/jobs/x", 404, "not_found"),
+        ("GET", "/api/v1/jobs?state=done", 422, "invalid_request"),
+        ("GET", "/api/v1/events?job=x", 404, "not_found"),
+        ("GET", "/api/v1/usage/videos", 422, "invalid_request"),
+        ("GET", "/v1/videos/x/content?variant=thumbnail", 404, "not_found"),
         ("GET", "/api/v1/voices/nobody", 404, "not_found"),
         ("GET", "/api/v1/voices/nobody/preview", 404, "not_found"),
         ("DELETE", "/api/v1/voices/..%2f..", 404, "not_found"),
