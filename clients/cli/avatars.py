@@ -21,17 +21,15 @@ Avatar = Annotated[str, typer.Argument(metavar="AVATAR", help="Name or id of an 
 
 
 @app.command()
+@where.anywhere
 def create(
     name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
     image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="A photo with one face.")] = None,
     prompt: options.Prompt = None,
     size: options.Size = None,
     seed: options.Seed = 0,
-    server: options.Server = None,
-    config: options.Config = None,
-    sets: options.Set = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
+    *,
+    at: where.Where,
 ) -> None:
     """Keep a face: of a photo, or drawn from a prompt.
 
@@ -45,25 +43,20 @@ def create(
         raise InvalidRequest("There is no face.", code="missing_field", field="IMAGE", accepted="IMAGE or --prompt")
     sources.one_of({"IMAGE": image, "--prompt": prompt}, required=False)
     data = None if image is None else sources.contents(image, "IMAGE")
-    with where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
-        _show(studio.create_avatar(name, data, prompt, size, seed), as_json=as_json)
+    with at.studio() as studio:
+        _show(studio.create_avatar(name, data, prompt, size, seed), as_json=at.as_json)
 
 
 @app.command("list")
-def list_(
-    server: options.Server = None,
-    config: options.Config = None,
-    sets: options.Set = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
-) -> None:
+@where.anywhere
+def list_(*, at: where.Where) -> None:
     """List the avatars.
 
     Example: mouthpiece avatar list
     """
-    with where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
+    with at.studio() as studio:
         avatars = studio.avatars()
-    if as_json:
+    if at.as_json:
         screen.result({"data": avatars})
         return
     rows = [(a.name, a.id, f"{a.width}x{a.height}", a.source, f"{a.quality:.2f}") for a in avatars]
@@ -71,65 +64,55 @@ def list_(
 
 
 @app.command()
+@where.anywhere
 def show(
     avatar: Avatar,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write its picture here (.png).")
     ] = None,
-    server: options.Server = None,
-    config: options.Config = None,
-    sets: options.Set = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
+    *,
+    at: where.Where,
 ) -> None:
     """Show one avatar; with -o, write its picture.
 
     Example: mouthpiece avatar show eve -o eve.png
     """
     if output is None:
-        with where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
-            _show(studio.avatar(avatar), as_json=as_json)
+        with at.studio() as studio:
+            _show(studio.avatar(avatar), as_json=at.as_json)
         return
     sources.extension(output, ("png",))
-    with Output(output) as file, where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
+    with Output(output) as file, at.studio() as studio:
         size = written(file, (studio.avatar_picture(avatar),))
-    tell(output, size, as_json=as_json)
+    tell(output, size, as_json=at.as_json)
 
 
 @app.command()
+@where.anywhere
 def rename(
     avatar: Avatar,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its new name.", show_default=False)],
-    server: options.Server = None,
-    config: options.Config = None,
-    sets: options.Set = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
+    *,
+    at: where.Where,
 ) -> None:
     """Give an avatar another name.
 
     Example: mouthpiece avatar rename eve "Eve, red hair"
     """
-    with where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
-        _show(studio.rename_avatar(avatar, name), as_json=as_json)
+    with at.studio() as studio:
+        _show(studio.rename_avatar(avatar, name), as_json=at.as_json)
 
 
 @app.command()
-def delete(
-    avatar: Avatar,
-    server: options.Server = None,
-    config: options.Config = None,
-    sets: options.Set = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
-) -> None:
+@where.anywhere
+def delete(avatar: Avatar, *, at: where.Where) -> None:
     """Remove an avatar.
 
     Example: mouthpiece avatar delete eve
     """
-    with where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
+    with at.studio() as studio:
         studio.delete_avatar(avatar)
-    screen.deleted(avatar, as_json=as_json)
+    screen.deleted(avatar, as_json=at.as_json)
 
 
 def _show(avatar: Kept, *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from clients.cli import options, screen, where
+from clients.cli import screen, where
 
 if TYPE_CHECKING:
     from pipeline.contracts import Job as Task
@@ -22,23 +22,23 @@ DIGITS = 12
 
 
 @app.command("list")
+@where.on_server
 def list_(
     state: Annotated[
         list[str] | None, typer.Option("--state", metavar="STATE", help="Those in this state; repeat.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=100, help="At most this many.")] = 20,
     after: Annotated[str | None, typer.Option("--after", metavar="ID", help="Those older than this one.")] = None,
-    server: options.Server = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
+    *,
+    at: where.Where,
 ) -> None:
     """List the jobs of a server, newest first.
 
     Example: mouthpiece jobs list --state failed --state in_progress
     """
-    with where.server(server, "jobs", as_json=as_json, verbose=verbose) as studio:
+    with at.server("jobs") as studio:
         jobs = studio.jobs(limit, after, states=_states(state or []))
-    if as_json:
+    if at.as_json:
         screen.result({"data": jobs})
         return
     rows = [(job.id, job.state, f"{job.progress:.0f} %", str(job.priority), _at(job), job.message) for job in jobs]
@@ -46,27 +46,19 @@ def list_(
 
 
 @app.command()
-def show(
-    job: Job,
-    server: options.Server = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
-) -> None:
+@where.on_server
+def show(job: Job, *, at: where.Where) -> None:
     """Show one job with its steps.
 
     Example: mouthpiece jobs show vid_01jd...
     """
-    with where.server(server, "jobs", as_json=as_json, verbose=verbose) as studio:
-        _show(studio.job(job), as_json=as_json)
+    with at.server("jobs") as studio:
+        _show(studio.job(job), as_json=at.as_json)
 
 
 @app.command()
-def watch(
-    job: Job,
-    server: options.Server = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
-) -> None:
+@where.on_server
+def watch(job: Job, *, at: where.Where) -> None:
     """Follow a job to its end, also over a restart of the server. Ctrl-C ends the watching, not the job.
 
     With --json, each state is one line. Fails (exit code 1) where the job does.
@@ -77,66 +69,54 @@ def watch(
     from clients.python.failures import rebuilt
     from pipeline.errors import MouthpieceError
 
-    with where.server(server, "jobs", as_json=as_json, verbose=verbose) as studio:
+    with at.server("jobs") as studio:
         try:
             with closing(studio.watch_job(job)) as states:
-                last = steps.follow(states, as_json=as_json)
+                last = steps.follow(states, as_json=at.as_json)
         except KeyboardInterrupt:
-            if not as_json:
+            if not at.as_json:
                 screen.note(f"The job goes on. `mouthpiece jobs cancel {job}` stops it.")
             raise
     if last.error is not None:
         raise rebuilt(last.error.model_dump())
     if last.state != "completed":
         raise MouthpieceError(f"The job {last.id} is {last.state}.", code=last.state)
-    if not as_json:
+    if not at.as_json:
         screen.line(f"{last.id} is completed.")
 
 
 @app.command()
-def cancel(
-    job: Job,
-    server: options.Server = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
-) -> None:
+@where.on_server
+def cancel(job: Job, *, at: where.Where) -> None:
     """Stop a job that has not ended.
 
     Example: mouthpiece jobs cancel vid_01jd...
     """
-    with where.server(server, "jobs", as_json=as_json, verbose=verbose) as studio:
-        _show(studio.cancel_job(job), as_json=as_json)
+    with at.server("jobs") as studio:
+        _show(studio.cancel_job(job), as_json=at.as_json)
 
 
 @app.command()
-def retry(
-    job: Job,
-    server: options.Server = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
-) -> None:
+@where.on_server
+def retry(job: Job, *, at: where.Where) -> None:
     """Go on with a job that failed, from the steps that did.
 
     Example: mouthpiece jobs retry vid_01jd...
     """
-    with where.server(server, "jobs", as_json=as_json, verbose=verbose) as studio:
-        _show(studio.retry_job(job), as_json=as_json)
+    with at.server("jobs") as studio:
+        _show(studio.retry_job(job), as_json=at.as_json)
 
 
 @app.command()
-def delete(
-    job: Job,
-    server: options.Server = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
-) -> None:
+@where.on_server
+def delete(job: Job, *, at: where.Where) -> None:
     """Remove a job and its video; stops it first where it is being worked on.
 
     Example: mouthpiece jobs delete vid_01jd...
     """
-    with where.server(server, "jobs", as_json=as_json, verbose=verbose) as studio:
+    with at.server("jobs") as studio:
         studio.delete_job(job)
-    screen.deleted(job, as_json=as_json)
+    screen.deleted(job, as_json=at.as_json)
 
 
 def _states(named: list[str]) -> list[TaskState]:

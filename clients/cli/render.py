@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from clients.cli import options, progress, screen, sources, where
+from clients.cli import progress, screen, sources, where
 from clients.python.output import Output
 from pipeline.errors import Conflict, InvalidRequest, MouthpieceError, Unavailable
 
@@ -25,6 +25,7 @@ SAY, FACE, VIDEO, JOB = (
 )
 
 
+@where.anywhere
 def render(
     output: Annotated[
         Path | None,
@@ -97,11 +98,8 @@ def render(
     detached_format: Annotated[
         str | None, typer.Option("--format", metavar="FORMAT", help="Of a detached video: mp4.", rich_help_panel=JOB)
     ] = None,
-    server: options.Server = None,
-    config: options.Config = None,
-    sets: options.Set = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
+    *,
+    at: where.Where,
 ) -> None:
     """Make a talking video.
 
@@ -120,7 +118,7 @@ def render(
     sources.one_of({"--text": text, "--script": script, "--audio": audio}, required=True)
     sources.one_of({"--portrait": portrait, "--prompt": prompt, "--avatar": avatar}, required=False)
     if detach:
-        _detachable(server, output)
+        _detachable(at.address, output)
     elif output is None:
         raise InvalidRequest(
             "There is no file to write.", code="missing_field", field="--output", accepted="-o FILE, or --detach"
@@ -155,13 +153,13 @@ def render(
             webhook=webhook,
             **spoken_by,
         )
-        with where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
+        with at.studio() as studio:
             if file is None:
-                _left(studio.render(request), as_json=as_json)
+                _left(studio.render(request), as_json=at.as_json)
                 return
-            job = made(studio, request, quiet=as_json, kept=bool(server))
+            job = made(studio, request, quiet=at.as_json, kept=bool(at.address))
             studio.download(job, file)
-    if as_json:
+    if at.as_json:
         screen.result({"output": str(output), "video": job})
     else:
         _summary(job, str(output))

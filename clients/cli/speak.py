@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FORMATS: Final[tuple[AudioFormat, ...]] = ("wav", "flac", "mp3", "opus", "aac", "pcm")
 
 
+@where.anywhere
 def speak(
     output: Annotated[
         Path,
@@ -34,11 +35,8 @@ def speak(
     backend: Annotated[
         list[str] | None, typer.Option("--backend", metavar="[voice=]NAME", help="Voice backend.")
     ] = None,
-    server: options.Server = None,
-    config: options.Config = None,
-    sets: options.Set = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
+    *,
+    at: where.Where,
 ) -> None:
     """Speak a text into an audio file.
 
@@ -65,11 +63,12 @@ def speak(
             backend=chosen.get("voice"),
             **spoken_by,
         )
-        with where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
+        with at.studio() as studio:
             size = written(file, studio.speak(request))
-    tell(output, size, as_json=as_json)
+    tell(output, size, as_json=at.as_json)
 
 
+@where.anywhere
 def portrait(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Picture to write: .png.", show_default=False)
@@ -80,11 +79,8 @@ def portrait(
     backend: Annotated[
         list[str] | None, typer.Option("--backend", metavar="[avatar=]NAME", help="Avatar backend.")
     ] = None,
-    server: options.Server = None,
-    config: options.Config = None,
-    sets: options.Set = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
+    *,
+    at: where.Where,
 ) -> None:
     """Draw a portrait from words.
 
@@ -100,9 +96,9 @@ def portrait(
         from pipeline.contracts import DrawRequest
 
         request = sources.contract(DrawRequest, prompt=prompt, size=size, seed=seed, backend=chosen.get("avatar"))
-        with where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
+        with at.studio() as studio:
             written_bytes = written(file, (studio.draw(request),))
-    tell(output, written_bytes, as_json=as_json)
+    tell(output, written_bytes, as_json=at.as_json)
 
 
 def written(file: Output, pieces: Iterable[bytes]) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clients.cli import options, screen, where
-from pipeline.errors import InvalidRequest
+from clients.cli import screen, where
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,13 +12,8 @@ if TYPE_CHECKING:
     from pipeline.contracts import Gpu, Status
 
 
-def status(
-    server: options.Server = None,
-    config: options.Config = None,
-    sets: options.Set = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
-) -> None:
+@where.anywhere
+def status(*, at: where.Where) -> None:
     """Show GPUs, hardware profile, deployments and versions; with --verbose, the resolved settings.
 
     Without a server: this machine and the settings that hold on it, each with where it came from.
@@ -30,26 +24,20 @@ def status(
 
       mouthpiece status --verbose --set profile=small
     """
-    where.log(as_json=as_json, verbose=False)
-    if server:
-        if config is not None or sets:
-            raise InvalidRequest(
-                "A running server has its settings already.",
-                code="two_sources",
-                field="--set" if sets else "--config",
-                accepted="--server '' for this machine",
-            )
-        _running(server, as_json=as_json, verbose=verbose)
+    where.log(as_json=at.as_json, verbose=False)
+    if at.address:
+        at.refuse_settings("--server '' for this machine")
+        _running(at.address, as_json=at.as_json, verbose=at.verbose)
         return
     from clients.cli import local
 
-    machine = local.machine(config, sets)
-    if as_json:
+    machine = local.machine(at.config, at.sets)
+    if at.as_json:
         settings = {key: {"value": e.value, "origin": e.origin} for key, e in machine.settings.items()}
         facts = {"server": None, "versions": machine.versions, "profile": machine.profile, "gpus": machine.gpus}
         if machine.problem:
             facts["problem"] = machine.problem
-        screen.result(facts | {"folder": machine.folder} | ({"settings": settings} if verbose else {}))
+        screen.result(facts | {"folder": machine.folder} | ({"settings": settings} if at.verbose else {}))
         return
     screen.facts({"server": "none named: this machine (--server URL, MOUTHPIECE_SERVER)"} | machine.versions)
     screen.facts(
@@ -60,7 +48,7 @@ def status(
         }
     )
     _cards(machine.gpus)
-    if verbose:
+    if at.verbose:
         rows = [(key, _shown(e.value), e.origin) for key, e in machine.settings.items()]
         screen.table(("setting", "value", "from"), rows)
 

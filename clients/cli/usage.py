@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from clients.cli import options, screen, where
+from clients.cli import screen, where
 from pipeline.errors import InvalidRequest
 
 app = typer.Typer(help="What a server did, and what it took.", no_args_is_help=True)
@@ -20,6 +20,7 @@ def usage() -> None:
 
 
 @app.command()
+@where.on_server
 def export(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the dataset is.", show_default=False)
@@ -28,9 +29,8 @@ def export(
         str | None,
         typer.Option("--since", metavar="DATE", help="Only jobs created then or later: 2026-11-01, UTC if no zone."),
     ] = None,
-    server: options.Server = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
+    *,
+    at: where.Where,
 ) -> None:
     """Write jobs and steps as a Parquet dataset, by month; exporting again adds what is new and repeats nothing.
 
@@ -39,11 +39,11 @@ def export(
     Example: mouthpiece usage export -o usage --since 2026-11-01
     """
     begin = _moment(since)
-    with where.server(server, "a record of usage", as_json=as_json, verbose=verbose) as studio:
+    with at.server("a record of usage") as studio:
         from clients.python.dataset import export
 
         found = export(studio, output, begin)
-    if as_json:
+    if at.as_json:
         tables = {table: {"rows": part.rows, "months": part.months} for table, part in found.items()}
         screen.result({"output": str(output), **tables})
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clients.cli import options, screen, sources, where
+from clients.cli import screen, sources, where
 from clients.cli.render import FORMATS
 from clients.python.output import Output
 
@@ -20,20 +20,20 @@ Video = Annotated[str, typer.Argument(metavar="ID", help="Id of a video, vid_...
 
 
 @app.command("list")
+@where.on_server
 def list_(
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=100, help="At most this many.")] = 20,
     after: Annotated[str | None, typer.Option("--after", metavar="ID", help="Those older than this one.")] = None,
-    server: options.Server = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
+    *,
+    at: where.Where,
 ) -> None:
     """List the videos of a server, newest first.
 
     Example: mouthpiece videos list --server http://127.0.0.1:8000
     """
-    with where.server(server, "videos", as_json=as_json, verbose=verbose) as studio:
+    with at.server("videos") as studio:
         jobs = studio.videos(limit, after)
-    if as_json:
+    if at.as_json:
         screen.result({"data": jobs})
         return
     rows = [(job.id, job.status, f"{job.progress:.0f} %", f"{job.created_at:%Y-%m-%d %H:%M:%S}") for job in jobs]
@@ -41,73 +41,61 @@ def list_(
 
 
 @app.command()
-def show(
-    video: Video,
-    server: options.Server = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
-) -> None:
+@where.on_server
+def show(video: Video, *, at: where.Where) -> None:
     """Show one video.
 
     Example: mouthpiece videos show vid_01jd...
     """
-    with where.server(server, "videos", as_json=as_json, verbose=verbose) as studio:
-        _show(studio.video(video), as_json=as_json)
+    with at.server("videos") as studio:
+        _show(studio.video(video), as_json=at.as_json)
 
 
 @app.command()
+@where.on_server
 def download(
     video: Video,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to.", show_default=False)],
-    server: options.Server = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
+    *,
+    at: where.Where,
 ) -> None:
     """Fetch the file of a finished video.
 
     Example: mouthpiece videos download vid_01jd... -o hello.mp4
     """
     sources.extension(output, FORMATS)
-    with Output(output) as file, where.server(server, "videos", as_json=as_json, verbose=verbose) as studio:
+    with Output(output) as file, at.server("videos") as studio:
         job = studio.video(video)
         if job.result is not None:
             sources.extension(output, (job.result.format,))
         studio.download(job, file)
-    if as_json:
+    if at.as_json:
         screen.result({"output": str(output), "video": job})
     else:
         screen.line(str(output))
 
 
 @app.command()
-def cancel(
-    video: Video,
-    server: options.Server = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
-) -> None:
+@where.on_server
+def cancel(video: Video, *, at: where.Where) -> None:
     """Stop a video that has not ended.
 
     Example: mouthpiece videos cancel vid_01jd...
     """
-    with where.server(server, "videos", as_json=as_json, verbose=verbose) as studio:
-        _show(studio.cancel(video), as_json=as_json)
+    with at.server("videos") as studio:
+        _show(studio.cancel(video), as_json=at.as_json)
 
 
 @app.command()
-def delete(
-    video: Video,
-    server: options.Server = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
-) -> None:
+@where.on_server
+def delete(video: Video, *, at: where.Where) -> None:
     """Remove a video and its file.
 
     Example: mouthpiece videos delete vid_01jd...
     """
-    with where.server(server, "videos", as_json=as_json, verbose=verbose) as studio:
+    with at.server("videos") as studio:
         studio.delete(video)
-    screen.deleted(video, as_json=as_json)
+    screen.deleted(video, as_json=at.as_json)
 
 
 def _show(job: VideoJob, *, as_json: bool) -> None:

@@ -20,39 +20,32 @@ Voice = Annotated[str, typer.Argument(metavar="VOICE", help="Name or id of a voi
 
 
 @app.command()
+@where.anywhere
 def create(
     name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
     clip: Annotated[Path, typer.Argument(metavar="CLIP", help="A recording of the voice.", show_default=False)],
-    server: options.Server = None,
-    config: options.Config = None,
-    sets: options.Set = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
+    *,
+    at: where.Where,
 ) -> None:
     """Keep a voice, measured from a reference clip (WAV, FLAC, MP3, OGG, M4A).
 
     Example: mouthpiece voice create anna sample.mp3
     """
     data = sources.contents(clip, "CLIP")
-    with where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
-        _show(studio.create_voice(name, data), as_json=as_json)
+    with at.studio() as studio:
+        _show(studio.create_voice(name, data), as_json=at.as_json)
 
 
 @app.command("list")
-def list_(
-    server: options.Server = None,
-    config: options.Config = None,
-    sets: options.Set = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
-) -> None:
+@where.anywhere
+def list_(*, at: where.Where) -> None:
     """List voice profiles, and the built-in voices of each backend.
 
     Example: mouthpiece voice list --json
     """
-    with where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
+    with at.studio() as studio:
         voices = studio.voices()
-    if as_json:
+    if at.as_json:
         screen.result(voices)
         return
     rows = [
@@ -65,78 +58,62 @@ def list_(
 
 
 @app.command()
-def show(
-    voice: Voice,
-    server: options.Server = None,
-    config: options.Config = None,
-    sets: options.Set = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
-) -> None:
+@where.anywhere
+def show(voice: Voice, *, at: where.Where) -> None:
     """Show one voice profile.
 
     Example: mouthpiece voice show anna
     """
-    with where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
-        _show(studio.voice(voice), as_json=as_json)
+    with at.studio() as studio:
+        _show(studio.voice(voice), as_json=at.as_json)
 
 
 @app.command()
+@where.anywhere
 def preview(
     voice: Voice,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Audio to write.", show_default=False)],
     text: Annotated[str | None, typer.Option("--text", metavar="TEXT", help="What it says.")] = None,
     language: options.Language = "en",
-    server: options.Server = None,
-    config: options.Config = None,
-    sets: options.Set = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
+    *,
+    at: where.Where,
 ) -> None:
     """Hear a voice profile: an audio file of one sentence.
 
     Example: mouthpiece voice preview anna -o anna.wav
     """
     format = sources.extension(output, FORMATS)
-    with Output(output) as file, where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
+    with Output(output) as file, at.studio() as studio:
         size = written(file, studio.preview_voice(voice, text, language, format))
-    tell(output, size, as_json=as_json)
+    tell(output, size, as_json=at.as_json)
 
 
 @app.command()
+@where.anywhere
 def rename(
     voice: Voice,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its new name.", show_default=False)],
-    server: options.Server = None,
-    config: options.Config = None,
-    sets: options.Set = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
+    *,
+    at: where.Where,
 ) -> None:
     """Give a voice profile another name.
 
     Example: mouthpiece voice rename anna "Anna, older"
     """
-    with where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
-        _show(studio.rename_voice(voice, name), as_json=as_json)
+    with at.studio() as studio:
+        _show(studio.rename_voice(voice, name), as_json=at.as_json)
 
 
 @app.command()
-def delete(
-    voice: Voice,
-    server: options.Server = None,
-    config: options.Config = None,
-    sets: options.Set = None,
-    as_json: options.Json = False,
-    verbose: options.Verbose = False,
-) -> None:
+@where.anywhere
+def delete(voice: Voice, *, at: where.Where) -> None:
     """Remove a voice profile.
 
     Example: mouthpiece voice delete anna
     """
-    with where.studio(server, config, sets, as_json=as_json, verbose=verbose) as studio:
+    with at.studio() as studio:
         studio.delete_voice(voice)
-    screen.deleted(voice, as_json=as_json)
+    screen.deleted(voice, as_json=at.as_json)
 
 
 def _show(profile: VoiceProfile, *, as_json: bool) -> None:
