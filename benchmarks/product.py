@@ -24,8 +24,8 @@ from benchmarks.processes import name, tree, unshared_megabytes
 from benchmarks.server import server
 
 TEXT = (
-    "Good morning, everybody. My name is Maria, and I would like to show you how a photograph learns to speak. "
-    "Peter Piper picked a peck of pickled peppers, and mama baked muffins. Take number {}."
+    "Good morning, everybody number {0}. My name is Maria {0}, and I would like to show you how a photograph speaks. "
+    "Peter Piper picked {0} pecks of pickled peppers, and mama baked muffins. Take number {0}."
 )
 ROUNDS = 5
 

@@ -21,6 +21,8 @@ class Served:
     url: str
     process: int
     seconds: float
+    ray: str
+    """Address of its cluster, for `ray.init` in another process of this user."""
 
 
 @contextmanager
@@ -33,7 +35,8 @@ def server(folder: Path) -> Generator[Served]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         line = process.stdout.readline() if process.stdout else ""
-        yield Served(json.loads(line)["urls"]["http"], process.pid, time.monotonic() - began)
+        urls = json.loads(line)["urls"]
+        yield Served(urls["http"], process.pid, time.monotonic() - began, urls["ray"])
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
