@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -32,9 +33,11 @@ class NotStarted(Exception):
 class Server:
     """`mouthpiece serve` as a process of its own, on free ports, with a data folder of its own."""
 
-    def __init__(self, folder: Path, *settings: str) -> None:
+    def __init__(
+        self, folder: Path, *settings: str, port: int | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port = port or free_port()
         self.dashboard_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.dashboard = f"http://127.0.0.1:{self.dashboard_port}"
@@ -51,6 +54,7 @@ class Server:
             [sys.executable, "-m", "clients.cli.main", "serve", "--config", str(config), "--json", *flags],
             stdout=self._log,
             stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
         )
 
     def wait(self, seconds: float = 180) -> None:

@@ -1,0 +1,1 @@
+"""What can be killed is killed, over a running load; afterwards every promise is checked."""
