@@ -77,7 +77,7 @@ def measure(running: Served, address: str) -> None:
     from pipeline.steps.locate import cut
 
     os.environ.setdefault("RAY_AUTH_MODE", "token")
-    ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    ray.init(address=address, log_to_driver=False, logging_level=40)
     names = {"voice": "espeak", "face": "mediapipe", "lipsync": "meshwarp"}
     handles: dict[Any, Any] = {
         capability: {name: serve.get_deployment_handle(f"{capability}-{name}", "mouthpiece")}
