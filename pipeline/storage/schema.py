@@ -28,6 +28,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -80,7 +81,7 @@ metadata: Final = MetaData(
 
 
 def _known_state() -> CheckConstraint:
-    return CheckConstraint(f"state IN ({', '.join(repr(state) for state in STATES)})", name="state")
+    return CheckConstraint(f"state IN ({', '.join(repr(state) for state in sorted(STATES))})", name="state")
 
 
 def _of_job(**options: Any) -> Column[str]:
@@ -213,7 +214,8 @@ def create(c: Connection) -> None:
     version = Table(
         "alembic_version",
         MetaData(),
-        Column("version_num", String(32), nullable=False, primary_key=True),
+        Column("version_num", String(32), nullable=False),
+        PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
     )
     version.create(c)
     c.execute(version.insert().values(version_num=HEAD))

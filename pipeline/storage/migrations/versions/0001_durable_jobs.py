@@ -152,7 +152,9 @@ def upgrade() -> None:
 
 
 def _known_state(table: str) -> sa.CheckConstraint:
-    return sa.CheckConstraint(f"state IN ({', '.join(repr(state) for state in FOLLOWING)})", name=f"{table}_state")
+    return sa.CheckConstraint(
+        f"state IN ({', '.join(repr(state) for state in sorted(FOLLOWING))})", name=f"{table}_state"
+    )
 
 
 def _of_job(table: str) -> sa.ForeignKeyConstraint:
