@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import pytest
 
 PYTHON = Path(__file__).parents[1] / "build" / "swift" / "bin" / "python"
 REGION = "us-east-1"
-_STARTS_IN_SECONDS = 60
+_STARTS_IN_SECONDS = 120
 
 # Swift looks for its configuration in /etc/swift, and tells nobody where else it may be but its own tests.
 _LAUNCH = """
@@ -109,7 +109,7 @@ class S3Server:
 
     endpoint: str
     access_key: str
-    secret_key: str
+    secret_key: str = field(repr=False)
 
     def stranger(self) -> S3Server:
         """The same server for somebody who may use none of the owner's buckets."""

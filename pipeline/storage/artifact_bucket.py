@@ -1,8 +1,8 @@
 """Artifacts in a bucket of an S3 server: `artifacts/ab12...`, the plain bytes, and `sums/ab12...` beside those of
 more than 1 MiB, both under the prefix.
 
-What is put goes through a file on the local disk, since its name is its digest. An artifact that was found damaged
-carries a note of it, so that whoever puts it again sends it again.
+What is put goes through a file on the local disk, since its name is its digest. What is there already is not sent
+again and not read: an artifact that a reader found damaged carries a note of it, and only that one is sent again.
 """
 
 from __future__ import annotations
@@ -83,7 +83,11 @@ class ArtifactBucket:
             log.warning("Uploads that were cut off can't be cleared away: %s", error.message)
 
     def writer(self) -> Spool:
-        return Spool(self._drafts, lambda size: self._room.refuse_over_quota(self.used(), size), self._keep)
+        return Spool(self._drafts, self._refuse_over_quota, self._keep)
+
+    def _refuse_over_quota(self, size: int) -> None:
+        if self._limited:
+            self._room.refuse_over_quota(self.used(), size)
 
     def put(self, data: bytes) -> Stored:
         there = Stored(hashlib.sha256(data).hexdigest(), len(data))

@@ -67,7 +67,7 @@ class Writer(Protocol):
     def commit(self) -> Stored:
         """Syncs it and gives it its name. It survives the machine's power failing once this has returned.
 
-        Raises `StorageFull`. What is there already is made new; if it is damaged, it is replaced.
+        Raises `StorageFull`. What is there already is made new; if it was found damaged, it is replaced.
         """
         ...
 

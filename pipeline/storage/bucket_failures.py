@@ -27,6 +27,8 @@ _SETTINGS = {
     "IllegalLocationConstraintException": ("the bucket is in another region", "storage.region"),
     "301": ("the bucket is in another region", "storage.region"),
 }
+_PASSING = {"RequestTimeout", "BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "OperationAborted"}
+"""Refusals of a request that was damaged or held up on its way."""
 _ABSENT = {"NoSuchKey", "404", "NotFound", "InvalidRange", "416"}
 
 
@@ -85,7 +87,7 @@ def _refused(place: str, code: str, status: int) -> MouthpieceError:
         return SettingsError(f"{place} can't be used: {what} ({code}).", field="storage.bucket", accepted=accepted)
     if code in _FULL or status == 507:
         return StorageFull(f"{place} has no room for more ({code}).", accepted="a bucket with more room")
-    if 400 <= status < 500 and status not in (408, 429):
+    if 400 <= status < 500 and status not in (408, 429) and code not in _PASSING:
         return SettingsError(
             f"{place} can't be used: the server refused with {code or status}.",
             field="storage.bucket",

@@ -26,6 +26,11 @@ def python(code: str, *arguments: object, **options) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, **options)
 
 
+def line(process: subprocess.Popen) -> bytes:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
 def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
@@ -59,13 +64,13 @@ def test_a_killed_process_leaves_whole_artifacts_and_nothing_else(tmp_path):
     for turn in range(8):
         pair = [python(BUSY, tmp_path, 2 * turn + number) for number in (0, 1)]
         for process in pair:
-            assert process.stdout.readline() == b"open\n"
+            assert line(process) == b"open\n"
         time.sleep(chance.uniform(0, 0.25))
         for process in pair:
             process.kill()
         for process in pair:
-            for line in process.communicate()[0].decode().split("\n")[:-1]:
-                (removed if line.startswith("-") else committed).add(line.removeprefix("-"))
+            for said in process.communicate()[0].decode().split("\n")[:-1]:
+                (removed if said.startswith("-") else committed).add(said.removeprefix("-"))
     store = ArtifactFolder(tmp_path)
     found = {kept.digest: kept.size for kept in store.list()}
     assert committed - removed <= found.keys()
@@ -117,7 +122,7 @@ def test_drafts_of_the_living_are_left_alone(tmp_path):
     alive = python(code, tmp_path, stdin=subprocess.PIPE)
     dead = python(code, tmp_path, stdin=subprocess.PIPE)
     for process in (alive, dead):
-        assert process.stdout.readline() == b"written\n"
+        assert line(process) == b"written\n"
     assert len(files(tmp_path / ".new")) == 2
     dead.kill()
     dead.communicate()
@@ -155,10 +160,8 @@ def small_disk(tmp_path):
     """A file system of 4 MiB, where one may be mounted."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = shutil.which("mount") and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "mouthpiece-test", folder], capture_output=True, check=False
-    )
-    if not mounted or mounted.returncode:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "mouthpiece-test", folder]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("no file system can be mounted here")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
@@ -170,7 +173,7 @@ def test_a_full_disk_fails_the_write_and_leaves_nothing(small_disk):
     before = files(small_disk)
     with pytest.raises(StorageFull, match=r"no room for 3\.0 MiB more in .*/artifacts: \d") as caught:
         store.put(secrets.token_bytes(3 * PIECE))
-    assert "storage.reserve_megabytes" in caught.value.accepted
+    assert "storage.reserve_megabytes" in str(caught.value.accepted)
     assert files(small_disk) == before
     store.verify(first.digest)
     store.put(secrets.token_bytes(PIECE))

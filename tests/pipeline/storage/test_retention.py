@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import NotFound
 from pipeline.storage.artifact_folder import ArtifactFolder
-from pipeline.storage.artifacts import Kept
+from pipeline.storage.artifacts import Artifacts, Kept
 from pipeline.storage.retention import Swept, make_room, sweep, unreferenced
 
 HOUR = 3600.0
@@ -132,7 +133,7 @@ def test_no_order_of_events_loses_a_reference(tmp_path_factory, moves, there, re
         age(folder, digest, 2 * HOUR, users.now)
         if who in referred:
             users.referred.add(digest)
-    sweep(Interleaved(store, users.step), users.keep, grace_seconds=HOUR, now=users.now)
+    sweep(cast(Artifacts, Interleaved(store, users.step)), users.keep, grace_seconds=HOUR, now=users.now)
     users.nothing_is_lost()
     # Afterwards everything unreferenced can go, and nothing else.
     sweep(store, lambda: set(users.referred), grace_seconds=0, now=users.now + HOUR)
