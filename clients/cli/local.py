@@ -134,17 +134,19 @@ class Local(Studio):
             yield from (event for event in news if event is not None)
 
     def _news(self, after: int | None, job: str | None) -> Generator[Event | None, None, None]:
-        """Events, those that are kept first, and None once nothing that happens is missed any more."""
-        with closing(self._each(self._operations.follow_events)) as batches:
-            fresh = next(batches)
-            while after is not None and (kept := self._call(self._operations.events(after, job))):
-                yield from kept
-                after = kept[-1].id
-            yield None
-            for batch in chain((fresh,), batches):
-                for event in batch:
-                    if event.id > (after or 0) and job in (None, event.task_id):
-                        yield event
+        """Events, those that are kept first, and None whenever nothing that happens is missed any more."""
+        while True:  # the application lets go of whoever is too slow
+            with closing(self._each(self._operations.follow_events)) as batches:
+                fresh = next(batches)
+                while after is not None and (kept := self._call(self._operations.events(after, job))):
+                    yield from kept
+                    after = kept[-1].id
+                yield None
+                for event in chain(fresh, chain.from_iterable(batches)):
+                    if event.id > (after or 0):
+                        after = event.id
+                        if job in (None, event.task_id):
+                            yield event
 
     def usage(self, table: UsageTable, since: datetime | None = None) -> Generator[bytes, None, None]:
         return self._each(lambda: self._operations.usage(table, since))
