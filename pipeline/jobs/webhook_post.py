@@ -43,7 +43,8 @@ async def post(through: httpx.AsyncHTTPTransport, target: Target, headers: Mappi
     }
     refused: httpx.TransportError = httpx.ConnectError("the host has no address")
     for address in target.addresses:
-        request = httpx.Request("POST", target.at(address), headers=own | headers, content=body, extensions=extensions)
+        url = target.at(address)
+        request = httpx.Request("POST", url, headers={**headers, **own}, content=body, extensions=extensions)
         try:
             response = await through.handle_async_request(request)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:

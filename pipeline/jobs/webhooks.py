@@ -13,7 +13,7 @@ import logging
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import InvalidRequest, MouthpieceError, Unavailable
 from pipeline.jobs.webhook_post import post, transport
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mouthpiece.webhooks")
 
-T = TypeVar("T")
-
 SECONDS: Final = 10.0
 """One attempt, from looking the host up to the head of the answer."""
 FIRST_WAIT: Final = 10.0
@@ -51,10 +49,10 @@ LOOK_SECONDS: Final = 5.0
 IDLE_SECONDS: Final = 60.0
 
 
-def message(event: Event) -> dict[str, Any]:
+def message(event: Event) -> str:
     """The body of a delivery, for `deliveries.add`: `type`, `timestamp` and `data`, as the specification has it."""
-    data = {"task_id": event.task_id} | event.data
-    return {"type": event.type, "timestamp": event.at.isoformat(), "data": data}
+    told = {"type": event.type, "timestamp": event.at.isoformat(), "data": {"task_id": event.task_id} | event.data}
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
 
 
 def wait(attempts: int, first: float = FIRST_WAIT) -> float:
@@ -65,7 +63,7 @@ def wait(attempts: int, first: float = FIRST_WAIT) -> float:
 class Webhooks:
     """Sends what is due, for as long as it runs. One for each database; used from one event loop.
 
-    `first_wait` is the wait after the first attempt in seconds; the others grow from it.
+    In seconds: `first_wait` is that after the first attempt, from which the others grow; `limit` is for one attempt.
     """
 
     def __init__(
@@ -75,12 +73,14 @@ class Webhooks:
         metrics: Metrics | None = None,
         *,
         first_wait: float = FIRST_WAIT,
+        limit: float = SECONDS,
     ) -> None:
         self._database = database
         self._secret = settings.secret
         self._targets = Targets(settings)
         self._metrics = metrics or Metrics()
         self._first_wait = first_wait
+        self._limit = limit
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -121,23 +121,29 @@ class Webhooks:
                 self._news.clear()
                 pause = LOOK_SECONDS
                 try:
-                    found, pause = await self._do(self._look)
+                    found, pause = await self._due()
                     for delivery in found[: CONCURRENT - len(self._sending)]:
                         self._sending[delivery.id] = asyncio.create_task(self._deliver(delivery, through))
                 except Exception:
                     # Whatever it was, who waits for a call gets it when it is over.
                     log.exception("what is due can't be read")
+                # Not `wait_for`, which in Python 3.11 can lose a cancellation.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._news.wait()
 
-    def _look(self, c: Connection) -> tuple[list[Delivery], float]:
+    async def _due(self) -> tuple[list[Delivery], float]:
         """What is due and not being sent; and seconds until there can be more of it, as far as that is known."""
-        now = datetime.now(UTC)
-        found = [d for d in deliveries.due(c, now, 2 * CONCURRENT) if d.id not in self._sending]
-        if found or self._sending:
-            return found, LOOK_SECONDS
-        coming = deliveries.next_due(c)
-        return found, IDLE_SECONDS if coming is None else min(IDLE_SECONDS, (coming - now).total_seconds())
+        # Before it is read: what ends meanwhile is due no more, whatever was read.
+        busy, now = set(self._sending), datetime.now(UTC)
+
+        def read(c: Connection) -> tuple[list[Delivery], datetime | None]:
+            return deliveries.due(c, now, 2 * CONCURRENT), deliveries.next_due(c)
+
+        found, coming = await asyncio.to_thread(lambda: self._database.read(read))
+        if found or busy:
+            return [delivery for delivery in found if delivery.id not in busy], LOOK_SECONDS
+        return [], IDLE_SECONDS if coming is None else min(IDLE_SECONDS, (coming - now).total_seconds())
 
     async def _deliver(self, delivery: Delivery, through: httpx.AsyncHTTPTransport) -> None:
         try:
@@ -157,16 +163,16 @@ class Webhooks:
     async def _record(self, delivery: Delivery, problem: str | None, *, final: bool) -> None:
         attempts, now = delivery.attempts + 1, datetime.now(UTC)
         if problem is None:
-            await self._do(lambda c: deliveries.delivered(c, delivery.id, now))
+            await self._write(lambda c: deliveries.delivered(c, delivery.id, now))
             self._metrics.webhook("delivered")
         elif final or attempts >= ATTEMPTS:
-            await self._do(lambda c: deliveries.give_up(c, delivery.id, problem, now))
+            await self._write(lambda c: deliveries.give_up(c, delivery.id, problem, now))
             self._metrics.webhook("given_up")
             log.warning("webhook %s: %s; given up after attempt %d", delivery.id, problem, attempts)
         else:
             seconds = wait(attempts, self._first_wait)
             until = now + timedelta(seconds=seconds)
-            await self._do(lambda c: deliveries.postpone(c, delivery.id, until, problem))
+            await self._write(lambda c: deliveries.postpone(c, delivery.id, until, problem))
             self._metrics.webhook("postponed")
             log.info("webhook %s: %s; attempt %d, the next in %.0f s", delivery.id, problem, attempts, seconds)
 
@@ -176,14 +182,14 @@ class Webhooks:
 
         if self._secret is None:
             return "webhooks.secret is not set", False
-        body = json.dumps(delivery.body, ensure_ascii=False, separators=(",", ":")).encode()
+        body = delivery.body.encode()
         now = int(datetime.now(UTC).timestamp())
         headers = signed(self._secret.get_secret_value(), delivery.id, now, body)
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(self._limit):
                 status = await post(through, await self._targets.find(delivery.url), headers, body)
         except TimeoutError:
-            return f"no answer within {SECONDS:.0f} s", False
+            return f"no answer within {self._limit:g} s", False
         except (InvalidRequest, Unavailable) as error:
             return error.message, False
         except httpx.TransportError as error:
@@ -192,5 +198,5 @@ class Webhooks:
             return None, False
         return f"answered {status}", status == GONE
 
-    async def _do(self, work: Callable[[Connection], T]) -> T:
-        return await asyncio.to_thread(self._database.run, work)
+    async def _write(self, work: Callable[[Connection], None]) -> None:
+        await asyncio.to_thread(self._database.run, work)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
 import ssl
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -59,6 +59,9 @@ class Receiver:
                     self.send_header("location", location)
                 self.end_headers()
                 self.wfile.write(b"thanks")
+                with contextlib.suppress(OSError):
+                    while self.path == "/endless" and not receiver._over.is_set():
+                        self.wfile.write(bytes(65536))
 
             do_GET = do_PUT = do_POST
 
@@ -98,7 +101,3 @@ class Receiver:
             self.calls.append(call)
             self._heard.notify_all()
             return self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
-
-
-def ids(calls: Iterable[Call]) -> set[str]:
-    return {call.id for call in calls}
