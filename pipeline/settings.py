@@ -173,6 +173,8 @@ class Limits(Section):
     """Most pixels of an uploaded picture, read from its header before it is decoded."""
     video_seconds: Seconds = 3600.0
     """Longest video made by one request."""
+    video_megabytes: Count = 4096
+    """Largest video file made by one request; its step fails when it grows past that."""
 
     @field_validator("clip_seconds_max")
     @classmethod

@@ -69,9 +69,18 @@ async def film(node: Node, inputs: Inputs, bench: Bench, tell: Tell) -> Output:
     )
     total, ledger = animation.frame_count, timings.current.get()
     tell(0, total)
+    written, most = 0, limits.video_megabytes << 20
     with await asyncio.to_thread(bench.artifacts.writer) as writer:
         async for piece in bench.models.film(node.backend, animation, Encoding(shot.format, shot.preset, shot.crf)):
             if piece.data:
+                written += len(piece.data)
+                if written > most:
+                    raise TooLarge(
+                        "The video's file grows too large.",
+                        code="video_too_large",
+                        field="size",
+                        accepted=f"at most {limits.video_megabytes} MB: a smaller or shorter video",
+                    )
                 await asyncio.to_thread(writer.write, piece.data)
             tell(piece.frames, total)
             for stage, seconds in (piece.timings or {}).items():

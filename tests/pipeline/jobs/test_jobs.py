@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.contracts import VideoRequest
+from pipeline.contracts import AnimationRequest, Encoding, Film, VideoRequest
 from pipeline.contracts.states import ENDED
 from pipeline.errors import BackendFailed, Busy, Conflict, InvalidRequest, NotFound, StorageFull
 from tests.pipeline.jobs.works import CountedModels, works
@@ -274,3 +275,16 @@ async def test_what_was_accepted_is_done_by_the_next_life(tmp_path: Path) -> Non
         for job in jobs:
             assert (await here.jobs.wait(job.id, 20)).state in ENDED
         assert models.calls["speak One is here."] == before["speak One is here."] == 1
+
+
+async def test_a_file_past_the_limit_fails_the_step_and_leaves_nothing(tmp_path: Path) -> None:
+    class Large(CountedModels):
+        async def film(self, backend: str, request: AnimationRequest, encoding: Encoding) -> AsyncIterator[Film]:
+            for _ in range(3):
+                yield Film(request.frame_count, b"x" * (1 << 20))
+
+    async with works(tmp_path, Large(), limits={"video_megabytes": 2}) as here:
+        job = await here.jobs.wait((await here.jobs.submit(request())).id, 20)
+        assert job.error is not None
+        assert (job.state, job.error.code) == ("failed", "video_too_large")
+        assert here.artifacts.used() < 1 << 20

@@ -116,8 +116,9 @@ class CountedModels:
 async def works(
     folder: Path, models: CountedModels, *, runner: Runner | None = None, **changes: object
 ) -> AsyncGenerator[SimpleNamespace]:
-    """Opened jobs on `folder`; `changes` are settings of the section `jobs`."""
-    settings = Settings.model_validate({"jobs": {"retry_seconds": 0.01, **changes}})
+    """Opened jobs on `folder`; `changes` are settings of the section `jobs`, and `limits`."""
+    limits = changes.pop("limits", {})
+    settings = Settings.model_validate({"limits": limits, "jobs": {"retry_seconds": 0.01, **changes}})
     folder.mkdir(parents=True, exist_ok=True)
     database = Database.in_folder(folder)
     database.migrate()
