@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -85,6 +85,10 @@ class Clearing:
         order = np.lexsort((rank, loss, elsewhere, home))
 
         self.row = rows[order]
+        """Of the census."""
+        self.at = np.full(len(census.replicas), -1)
+        """By row of the census, its place here."""
+        self.at[self.row] = np.arange(self.row.size)
         self.card = home[order]
         self.collateral = elsewhere[order]
         """Replicas on other cards that Serve would stop before it."""
@@ -112,8 +116,13 @@ class Clearing:
             return None
         cut = slice(low, high)
         card, first = self.card[cut], self.first[cut] - low
-        due = np.minimum(self.due[cut], np.maximum(self.ready[cut], since) + self.turn[cut])
-        usable = (self.size[cut] > 0) & (due <= by) & (self.loss[cut] <= most)
+        ready, turn = self.ready[cut], self.turn[cut]
+        usable = (self.size[cut] > 0) & (self.loss[cut] <= most)
+        due = None
+        if by == math.inf:
+            due = np.minimum(self.due[cut], np.maximum(ready, since) + turn)
+        else:
+            usable &= (self.due[cut] <= by) | ((ready + turn <= by) & (since + turn <= by))
         # What has gone up to here, of this card alone, on top of what the card will have free anyway.
         summed = np.concatenate(([0], np.cumsum(self.size[cut] * usable)))
         enough = np.flatnonzero(usable & (summed[1:] - summed[first] + future[card] >= need))
@@ -124,7 +133,7 @@ class Clearing:
         counted = np.concatenate(([0], np.cumsum(usable)))
         keys = [self.collateral[cut][ends], self.loss[cut][ends], counted[ends + 1] - counted[begins]]
         keys.append(self.stamp[cut][ends])
-        if by == math.inf:
+        if due is not None:
             dues = np.append(np.where(usable, due, -math.inf), -math.inf)
             keys.insert(0, np.maximum.reduceat(dues, np.column_stack((begins, ends + 1)).ravel())[::2])
         best = np.arange(ends.size)
@@ -134,7 +143,8 @@ class Clearing:
         home = int(card[end])
         chosen = [low + i for i in range(begin, end + 1) if usable[i]]
         chosen = self._needed(chosen, need - int(future[home]))
-        return Plan(home, tuple(self.row[chosen].tolist()), max(float(due[i - low]) for i in chosen))
+        until = by if due is None else float(due[np.array(chosen) - low].max())
+        return Plan(home, tuple(self.row[chosen].tolist()), until)
 
     def _needed(self, chosen: list[int], lacking: int) -> list[int]:
         """Without those that are not needed, the greatest loss spared first: of what is left each one is needed."""
@@ -147,10 +157,9 @@ class Clearing:
                 kept.append(i)
         return kept[::-1]
 
-    def spend(self, card: int, rows: tuple[int, ...]) -> None:
+    def spend(self, rows: Iterable[int]) -> None:
         """Nobody else counts on these."""
-        here = slice(int(self.begin[card]), int(self.begin[card + 1]))
-        self.size[here][np.isin(self.row[here], rows)] = 0
+        self.size[self.at[list(rows)]] = 0
 
 
 def _so_far(values: np.ndarray, group: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ CLEARINGS: Final = 16
 """So many are made room for in one decision; the rest at the next, a control loop later."""
 
 STARTS: Final = 64
-"""So many replicas are asked for beyond demand (scaling out, loading in advance) in one decision."""
+"""So many replicas are asked for in one decision, at most."""
 
 
 class Round:
@@ -76,7 +76,7 @@ class Round:
         found = admit(standing, starting, self.state.waiting.get(standing.name), self.state.clock, self.clock)
         if standing.name in self.homeless:
             found = replace(found, starting=self.clock)  # it waits for room, it is not stuck
-        return found if found.card in self.index else replace(found, card=None, until=None)
+        return found if found.card is None or found.card in self.index else replace(found, card=None, until=None)
 
     def _give_up(self) -> None:
         for row in np.flatnonzero(~self.census.running & ~self.census.going).tolist():
@@ -139,6 +139,8 @@ class Round:
                 self._wait(standing, ticket, WaitCause.LINE)
             elif standing.count and standing.name not in self.homeless:
                 self._wait(standing, ticket, WaitCause.STARTING, int(self.census.home[standing.first]))
+            elif len(self.starts) >= STARTS:
+                self._wait(standing, ticket, WaitCause.LINE)
             elif need > clearable:
                 self._wait(standing, ticket, WaitCause.TOO_LARGE if need > largest else WaitCause.PINNED)
             else:
@@ -161,16 +163,14 @@ class Round:
                 self._wait(standing, ticket, WaitCause.STARTING, home)
                 return
             if (home := self.room.coming(need, claim)) is not None:
-                self._set_aside(standing, replace(ticket, bumped=ticket.bumped or pending), home, -math.inf)
+                self._set_aside(standing, ticket, home, -math.inf, bumped=pending)
                 return
             self.no_room = min(self.no_room, need)
-        bumped = ticket.bumped or pending
         if need < self.futile_now and self.clearings < CLEARINGS:
             if (plan := self._plan(need, ticket.since, self.clock, Loss.BUSY)) is not None:
                 self.clearings += 1
                 self._clear(plan, standing.name)
-                bumped = bumped or ticket.until == -math.inf
-                self._set_aside(standing, replace(ticket, bumped=bumped), plan.card, -math.inf)
+                self._set_aside(standing, ticket, plan.card, -math.inf, bumped=pending or ticket.until == -math.inf)
                 return
             self.futile_now = need
         if need < self.futile_ever and self.claims < CLAIMS:
@@ -179,18 +179,21 @@ class Round:
             plan = plan or self._plan(need, ticket.since, math.inf, Loss.BUSY)
             if plan is not None:
                 self.claims += 1
-                self.clearing.spend(plan.card, plan.rows)
+                self.clearing.spend(plan.rows)
                 self.room.future[plan.card] += int(self.census.need[self.census.deployment[list(plan.rows)]].sum())
                 self.no_room = math.inf
-                bumped = bumped or (ticket.until is not None and plan.until > ticket.until)
-                self._set_aside(standing, replace(ticket, bumped=bumped), plan.card, plan.until)
+                later = ticket.until is not None and plan.until > ticket.until
+                self._set_aside(standing, ticket, plan.card, plan.until, bumped=pending or later)
                 return
             self.futile_ever = need
         self._wait(standing, ticket, WaitCause.LINE)
 
-    def _set_aside(self, standing: Standing, ticket: Ticket, home: int, until: float) -> None:
+    def _set_aside(self, standing: Standing, ticket: Ticket, home: int, until: float, *, bumped: bool) -> None:
         self.room.set_aside(home, standing.footprint.need)
-        self.room.guarded[home] |= ticket.bumped
+        if bumped and not ticket.bumped:
+            ticket = replace(ticket, bumped=True)
+        if ticket.bumped:
+            self.room.guarded[home] = True
         self._wait(standing, ticket, WaitCause.STOPPING if until == -math.inf else WaitCause.TURN, home, until)
 
     def _trim(self) -> None:
@@ -236,7 +239,7 @@ class Round:
 
     def _clear(self, plan: Plan, waiter: str | None) -> None:
         cause = EvictionCause.BUDGET if waiter is None else EvictionCause.ROOM
-        self.clearing.spend(plan.card, plan.rows)
+        self.clearing.spend(plan.rows)
         self.no_room = math.inf
         for row in plan.rows:
             standing = self.census.by_number[self.census.deployment[row]]
@@ -245,7 +248,7 @@ class Round:
                     collateral = before not in plan.rows
                     self._evict(standing, before, cause, waiter, collateral)
                     if collateral and self.census.home[before] >= 0:
-                        self.clearing.spend(int(self.census.home[before]), (before,))
+                        self.clearing.spend((before,))
 
     def _start(self, standing: Standing, home: int, cause: StartCause) -> None:
         standing.starts += 1
@@ -256,7 +259,7 @@ class Round:
         self, standing: Standing, ticket: Ticket, cause: WaitCause, home: int | None = None, until: float | None = None
     ) -> None:
         card = None if home is None else self.cards[home].id
-        self.tickets[standing.name] = replace(ticket, card=card, until=until)
+        self.tickets[standing.name] = Ticket(ticket.since, card, until, ticket.bumped, ticket.starting)
         due = until if cause is WaitCause.TURN else None
         if due is not None:
             self.rechecks.append(due)
@@ -268,8 +271,8 @@ class Round:
         """More replicas where requests ask for them, those with the fewest first; loaded in advance gives way."""
         growing = [s for s in self.standings.values() if s.running and not s.going and s.target < s.desired]
         futile = math.inf
-        left = STARTS
-        while growing and left:
+        left = STARTS - len(self.starts)
+        while growing and left > 0:
             growing.sort(key=lambda standing: (standing.target, standing.name))
             still: list[Standing] = []
             for standing in growing[:left]:
@@ -301,18 +304,16 @@ class Round:
         ]
         ahead += sorted(name for name, standing in self.standings.items() if standing.footprint.prewarm)
         futile = math.inf
-        left = STARTS
         for name in dict.fromkeys(ahead):
             standing = self.standings.get(name)
             if standing is None or standing.count or standing.starts or standing.asked or standing.demand.unload:
                 continue
             need = standing.footprint.need
-            if need >= futile or not left:
+            if need >= futile or len(self.starts) >= STARTS:
                 continue
             if (home := self.room.fit(need)) is None:
                 futile = need
                 continue
-            left -= 1
             self.room.take(home, need)
             self._start(standing, home, StartCause.PREWARM)
 

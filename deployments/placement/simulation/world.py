@@ -37,11 +37,11 @@ class Policy(Protocol):
     ) -> Decision: ...
 
 
-Choose = Callable[[Sequence[str], Mapping[str, int]], str]
-"""Which of the cards with room a replica is put on: their names, free bytes by name."""
+Choose = Callable[[str, Sequence[str], Mapping[str, int]], str]
+"""Where a replica is put: its deployment, the cards with room for it, free bytes by card."""
 
 
-def fullest(fitting: Sequence[str], free: Mapping[str, int]) -> str:
+def fullest(deployment: str, fitting: Sequence[str], free: Mapping[str, int]) -> str:  # noqa: ARG001 - all alike
     """The card with the least room left, as Ray chooses."""
     return min(fitting, key=lambda card: free[card])
 
@@ -86,13 +86,17 @@ class World:
         stop_seconds: float = STOP_SECONDS,
         choose: Choose = fullest,
         load_seconds: Callable[[str], float] | None = None,
+        tells_cards: bool = True,
     ) -> None:
+        """`choose` is where Ray puts a replica, `load_seconds` how long one really loads; without `tells_cards` the
+        policy learns where a replica is only once it runs, as it does from Serve."""
         self.cards = {card.id: card for card in cards}
         self.footprints = dict(footprints)
         self.policy = policy
         self.interval = interval
         self.stop_seconds = stop_seconds
         self.choose = choose
+        self.tells_cards = tells_cards
         self.load_seconds = load_seconds or (lambda name: self.footprints[name].load_seconds)
         self.clock = 0.0
         self.free = {card.id: card.budget for card in self.cards.values()}
@@ -132,7 +136,7 @@ class World:
                     process.view = view = Replica(
                         process.id,
                         name,
-                        process.card,
+                        process.card if self.tells_cards or process.phase is not Phase.STARTING else None,
                         process.phase,
                         process.since,
                         len(process.work),
@@ -228,7 +232,7 @@ class World:
             if not fitting:
                 continue
             self._pending.remove(process)
-            process.card, process.view = self.choose(fitting, self.free), None
+            process.card, process.view = self.choose(process.deployment, fitting, self.free), None
             self.free[process.card] -= need
             self.loads += 1
             version = process.version
