@@ -184,7 +184,7 @@ def test_usage() -> None:
         assert (await client.get("/api/v1/usage/jobs")).content == b"PAR1jobs"
         nine = datetime(2026, 11, 21, 9, tzinfo=UTC)
         assert operations.asked_for_usage == [("steps", nine), ("jobs", None)]
-        for since in ("2026-11-21T10:00:00", "yesterday", "0001-01-01T00:00:00+10:00"):
+        for since in ("2026-11-21T10:00:00", "yesterday", "3600", "0001-01-01T00:00:00+10:00"):
             refused(await client.get("/api/v1/usage/jobs", params={"since": since}), "invalid_request", "since")
 
     play(test)
