@@ -137,8 +137,8 @@ class Database:
         self._engine.dispose()
 
     def session(self) -> Connection:
-        """A connection of the caller's own, each statement a transaction of its own, for a lock that lives as long as
-        it does. Raises what SQLAlchemy raises; whoever called closes it."""
+        """On Postgres, a connection of the caller's own, each statement a transaction of its own, for a lock that
+        lives as long as it does. Raises what SQLAlchemy raises; whoever called closes it."""
         c = self._engine.connect()
         try:
             c.execution_options(isolation_level="AUTOCOMMIT")

@@ -35,7 +35,6 @@ _PASSING: Final = {
     "57P03": "cannot_connect_now",
     "57P05": "idle_session_timeout",
     "25P03": "idle_in_transaction_session_timeout",
-    "25006": "read_only_sql_transaction",  # a standby that is about to take over
 }
 _CONNECTION: Final = "08"  # the class of connection exceptions
 _DISK_FULL: Final = "53100"
