@@ -1,13 +1,18 @@
-"""The one place that leans on Ray's insides. Everything works without it, only slower and larger."""
+"""With `forking/`, the one place that leans on Ray's insides. Everything works without it, only slower and larger."""
 
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
-UNUSED = {"no_monitor": True, "include_log_monitor": False}
+from deployments.forking.forked_workers import ForkedWorkers
+
+log = logging.getLogger(__name__)
+
+UNUSED: Final[dict[str, Any]] = {"no_monitor": True, "include_log_monitor": False}
 """Two processes that every `ray.init` starts and this product does not use: the cloud autoscaler's monitor, and the
 one that carries workers' logs to the driver, which is told not to print them. `ray start` has flags for both,
 `ray.init` has not. Together 90 MB and 3 CPU seconds of a start."""
@@ -25,30 +30,40 @@ class Start:
 
 
 @contextmanager
-def lean() -> Generator[Start]:
-    """Within it, `ray.init` starts a local cluster without the processes above, and leaves the dashboard to
-    `Start.dashboard`: Ray waits for it before anything else, though nothing that serves needs it. Where this version
-    of Ray is not built so, it changes nothing."""
+def lean(forked: ForkedWorkers | None = None) -> Generator[Start]:
+    """Within it, `ray.init` starts a local cluster without the processes above, whose workers are `forked`, and leaves
+    the dashboard to `Start.dashboard`: Ray waits for it before anything else, though nothing that serves needs it.
+    Where this version of Ray is not built so, it changes nothing, and says so in the log."""
     from ray._private.node import Node
     from ray._private.parameter import RayParams
 
     start = Start()
-    original, server = RayParams.__init__, getattr(Node, "start_api_server", None)
-    if server is None or not set(UNUSED) <= set(inspect.signature(original).parameters):
+    original = RayParams.__init__
+    server, raylet = getattr(Node, "start_api_server", None), getattr(Node, "start_raylet", None)
+    chosen = dict(UNUSED) if forked is None else UNUSED | {"worker_path": forked.path, "env_vars": forked.environment}
+    if server is None or raylet is None or not set(chosen) <= set(inspect.signature(original).parameters):
+        log.warning("this version of Ray starts as it does by itself, which takes longer")
         yield start
         return
 
-    def without(self: RayParams, *arguments: Any, **named: Any) -> None:
-        original(self, *arguments, **(UNUSED | named))
+    def lean_parameters(self: RayParams, *arguments: Any, **named: Any) -> None:
+        original(self, *arguments, **(chosen | named))
+
+    def announced(self: Node, *arguments: Any, **named: Any) -> None:
+        raylet(self, *arguments, **named)
+        if forked is not None:
+            forked.of_raylet(self.all_processes["raylet"][0].process.pid)
 
     def later(self: Node, **named: Any) -> None:
         self._webui_url = ""
         start.dashboard = lambda: server(self, **named)
 
-    RayParams.__init__ = without
+    RayParams.__init__ = lean_parameters
     Node.start_api_server = later
+    Node.start_raylet = announced
     try:
         yield start
     finally:
         RayParams.__init__ = original
         Node.start_api_server = server
+        Node.start_raylet = raylet

@@ -17,6 +17,7 @@ import yaml
 
 from deployments import private_ray
 from deployments.backends import registry
+from deployments.forking.forked_workers import ForkedWorkers
 from deployments.placement import gpus
 from pipeline import cascade, settings_file
 from pipeline.errors import MouthpieceError, SettingsError, Unavailable
@@ -67,6 +68,7 @@ class Serving:
         self._route = application.get("route_prefix", "/")
         self._dashboard = dashboard
         self._later = private_ray.Start()
+        self._forked: ForkedWorkers | None = None
 
     def __enter__(self) -> Addresses:
         addresses = self.start()
@@ -87,6 +89,8 @@ class Serving:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         # Ray's own ports listen on every interface whatever it is told, so they ask for the user's token.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
+        if self.settings.ray.forked_workers:
+            self._forked = ForkedWorkers.start()
         import ray
 
         # Ray's processes take a while to come up; meanwhile this one imports what it needs next.
@@ -106,9 +110,12 @@ class Serving:
             serve.run(build(self.settings.args()), name=NAME, route_prefix=self._route)
         except BaseException as error:
             ray.shutdown()
+            self._stop_forking()
             if isinstance(error, Exception) and not isinstance(error, MouthpieceError):
                 raise Unavailable(f"The application did not start: {error}", code="start_failed") from error
             raise
+        if self._forked is not None:
+            self._forked.check()
         dashboard = f"http://{LOOPBACK}:{self.settings.ray.dashboard_port}" if self._dashboard else None
         token = Path("~/.ray/auth_token").expanduser()
         if token.exists():
@@ -124,7 +131,7 @@ class Serving:
     def _cluster(self) -> Any:
         import ray
 
-        with private_ray.lean() as self._later:
+        with private_ray.lean(self._forked) as self._later:
             return ray.init(
                 address="local",
                 num_cpus=max(WORKERS, os.cpu_count() or 1),
@@ -154,6 +161,12 @@ class Serving:
         if ray.is_initialized():
             serve.shutdown()
             ray.shutdown()
+        self._stop_forking()
+
+    def _stop_forking(self) -> None:
+        if self._forked is not None:
+            self._forked.stop()
+            self._forked = None
 
 
 def serve_forever(

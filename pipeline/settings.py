@@ -136,6 +136,9 @@ class RayCluster(Section):
     """Port of the Ray dashboard of a cluster that `mouthpiece serve` starts."""
     object_store_megabytes: Annotated[int, _whole(80, 1_048_576)] = 512
     """Shared memory for sound and frames on their way between deployments. Ray wants at least 80."""
+    forked_workers: Annotated[bool, Field(strict=True)] = True
+    """Whether the workers of a cluster that `mouthpiece serve` starts are forked from one process that has loaded Ray,
+    which starts sooner and takes less memory. Linux only; elsewhere each loads it by itself."""
 
 
 class Storage(Section):

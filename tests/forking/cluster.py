@@ -1,0 +1,128 @@
+"""A driver with a cluster of forked workers of its own; prints what it sees of them as JSON, then stops."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from benchmarks.processes import tree
+from deployments import private_ray
+from deployments.forking.forked_workers import ForkedWorkers
+
+PATIENCE_SECONDS = 60
+
+
+class Seen:
+    def seen(self) -> dict[str, Any]:
+        """Of its own process."""
+        import random
+
+        import numpy
+
+        return {
+            "process": os.getpid(),
+            "parent": os.getppid(),
+            "group": os.getpgid(0),
+            "folder": str(Path.cwd()),
+            "environment": dict(os.environ),
+            "path": sys.path,
+            "main": sys.modules["__main__"].__file__,
+            "title": Path("/proc/self/cmdline").read_text().rstrip("\0 "),
+            "drawn": [
+                ray.WorkerID.from_random().hex(),
+                ray.put(0).hex(),
+                str(random.random()),
+                str(numpy.random.random()),
+            ],
+        }
+
+    def child(self) -> int:
+        """A process that would outlive it."""
+        import subprocess
+
+        return subprocess.Popen(["sleep", "600"]).pid
+
+
+Actor: Any = ray.remote(num_cpus=0, max_restarts=1, max_task_retries=3)(Seen)
+
+
+def lives(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def until(condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+def ends(process: int) -> bool:
+    return until(lambda: not lives(process))
+
+
+def stand_ins(raylet: int) -> set[int]:
+    return {process for process in tree(raylet) if Path(f"/proc/{process}/cmdline").read_bytes() == b"cat\0"}
+
+
+def main() -> None:
+    logging.basicConfig(stream=sys.stderr)
+    forked = ForkedWorkers.start()
+    if forked is None:
+        raise RuntimeError("no zygote")
+    with private_ray.lean(forked):
+        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    zygote, folder = forked.process, forked.folder
+    told: dict[str, Any] = {"zygote": zygote, "driver": dict(os.environ)}
+
+    actors = [Actor.remote() for _ in range(3)]
+    told["first"] = ray.get([actor.seen.remote() for actor in actors])
+    raylet = told["raylet"] = int(told["first"][0]["environment"]["RAY_RAYLET_PID"])
+    other = Actor.options(runtime_env={"env_vars": {"COLOUR": "green"}}).remote()
+    told["other"] = ray.get(other.seen.remote())
+
+    if sys.argv[1:] != ["short"]:
+        victim = told["first"][0]["process"]
+        child = ray.get(actors[0].child.remote())
+        os.kill(victim, signal.SIGKILL)
+        told["killed"] = ray.get(actors[0].seen.remote())
+        told["child of killed"] = "swept" if ends(child) else "alive"
+
+        before = stand_ins(raylet)
+        ray.kill(actors[1])
+        told["ended"] = ends(told["first"][1]["process"]) and until(lambda: len(stand_ins(raylet)) < len(before))
+
+        extra = Actor.remote()
+        process = ray.get(extra.seen.remote())["process"]
+        (its,) = stand_ins(raylet) - before
+        os.kill(its, signal.SIGKILL)
+        told["without its stand-in"] = "ended" if ends(process) else "alive"
+
+        os.kill(zygote, signal.SIGKILL)
+        until(lambda: not lives(zygote))
+        told["orphan"] = ray.get(actors[2].seen.remote())
+        told["late"] = ray.get(Actor.remote().seen.remote())
+
+    forked.check()
+    everyone = [process for process in tree(os.getpid()) if process != os.getpid()]
+    everyone += [told[key]["process"] for key in ("orphan", "late") if key in told]
+    ray.shutdown()
+    forked.stop()
+    told["left"] = [process for process in everyone if not ends(process)] + [str(folder)] * folder.exists()
+    sys.stdout.write(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()

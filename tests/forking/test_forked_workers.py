@@ -1,0 +1,93 @@
+"""Workers that are forked are workers in every way: on a real cluster, killed in every way."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
+
+ROOT = Path(__file__).parents[2]
+
+OWN = {"RAY_JOB_ID", "RAY_RAYLET_PID", "RAY_LD_PRELOAD_ON_WORKERS", "SPT_NOENV", "OMP_NUM_THREADS", "PYTHONBREAKPOINT"}
+"""Variables that Ray gives its workers."""
+
+
+def drive(*arguments: str, **variables: str) -> tuple[dict[str, Any], str]:
+    """What `cluster.py` told, and its log. Ray gives a node half a minute, which a busy machine may not manage."""
+    command = [sys.executable, "-m", "tests.forking.cluster", *arguments]
+    environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"} | variables
+    for _ in range(3):
+        ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
+        if "timed out during startup" not in ended.stderr:
+            break
+    assert ended.returncode == 0, ended.stderr[-4000:]
+    return json.loads(ended.stdout.splitlines()[-1]), ended.stderr
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, Any]:
+    facts, said = drive()
+    return facts | {"said": said}
+
+
+def test_workers_are_forks_of_the_zygote(told: dict[str, Any]) -> None:
+    assert {worker["parent"] for worker in told["first"]} == {told["zygote"]}
+
+
+def test_a_fork_has_what_a_worker_has(told: dict[str, Any]) -> None:
+    for worker in told["first"]:
+        assert {k: v for k, v in worker["environment"].items() if k not in OWN} == {
+            k: v for k, v in told["driver"].items() if k not in OWN
+        }
+        assert worker["group"] == worker["process"]
+        assert worker["folder"] == str(ROOT)
+        assert Path(worker["main"]).name == "default_worker.py"
+        assert worker["title"] == "ray::Seen.seen"
+        assert not [place for place in worker["path"] if place.endswith("forking")]
+
+
+def test_no_two_forks_draw_the_same(told: dict[str, Any]) -> None:
+    for values in zip(*(worker["drawn"] for worker in told["first"]), strict=True):
+        assert len(set(values)) == len(values)
+
+
+def test_a_worker_of_another_environment_starts_as_ray_starts_it(told: dict[str, Any]) -> None:
+    assert told["other"]["environment"]["COLOUR"] == "green"
+    assert told["other"]["parent"] == told["raylet"]
+    assert "workers are not forked: a worker of another environment: COLOUR" in told["said"]
+
+
+def test_a_killed_worker_is_replaced_by_a_fork_and_its_children_are_ended(told: dict[str, Any]) -> None:
+    assert told["killed"]["process"] != told["first"][0]["process"]
+    assert told["killed"]["parent"] == told["zygote"]
+    assert told["child of killed"] == "swept"
+
+
+def test_a_worker_and_its_stand_in_end_with_each_other(told: dict[str, Any]) -> None:
+    assert told["ended"]
+    assert told["without its stand-in"] == "ended"
+
+
+def test_without_the_zygote_workers_live_on_and_others_start_as_ray_starts_them(told: dict[str, Any]) -> None:
+    assert told["orphan"]["process"] == told["first"][2]["process"]
+    assert told["late"]["parent"] == told["raylet"]
+    assert "the zygote ended with -9" in told["said"]
+
+
+def test_stopping_leaves_nothing_behind(told: dict[str, Any]) -> None:
+    assert told["left"] == []
+
+
+def test_what_can_not_be_forked_truthfully_is_not_forked() -> None:
+    facts, said = drive("short", OMP_NUM_THREADS="2")
+    assert {worker["parent"] for worker in facts["first"]} == {facts["raylet"]}
+    assert {worker["environment"]["OMP_NUM_THREADS"] for worker in facts["first"]} == {"2"}
+    assert "workers are not forked: a worker of 2 threads" in said
+    assert facts["left"] == []
