@@ -26,7 +26,9 @@ _STARTS_IN_SECONDS = 120
 
 # Swift looks for its configuration in /etc/swift, and tells nobody where else it may be but its own tests.
 _LAUNCH = """
-import importlib, sys
+import ctypes, importlib, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it ends with the tests, however they end
 folder, module, config = sys.argv[1:]
 from swift.common.utils import set_swift_dir
 set_swift_dir(folder)

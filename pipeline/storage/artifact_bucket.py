@@ -2,7 +2,8 @@
 more than 1 MiB, both under the prefix.
 
 What is put goes through a file on the local disk, since its name is its digest. What is there already is not sent
-again and not read: an artifact that a reader found damaged carries a note of it, and only that one is sent again.
+again and not read, whatever its size: an empty object says that it was renewed (`renewed/ab12...`), another that a
+reader found it damaged (`damaged/ab12...`), and only then it is sent again.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from pipeline.errors import Damaged, MouthpieceError, SettingsError
+from pipeline.errors import Damaged, MouthpieceError, NotFound, SettingsError
 from pipeline.recent import Recent
 from pipeline.storage.artifacts import PIECE, Kept, Stored, checked, damaged, missing
-from pipeline.storage.bucket_failures import Absent, Exists
+from pipeline.storage.bucket_failures import Absent
 from pipeline.storage.bucket_objects import BucketObjects, Look
 from pipeline.storage.chunk_sums import ChunkSums, RunningSums
 from pipeline.storage.condemned import Condemned
@@ -27,7 +28,6 @@ from pipeline.storage.drafts import Draft, Drafts
 from pipeline.storage.room import Room
 from pipeline.storage.spool import Spool
 
-_DAMAGED = {"damaged": "yes"}
 _COUNTED_ANEW_SECONDS = 300.0
 _ABANDONED_SECONDS = 7 * 86_400.0
 _SUMS_BYTES = 8 * PIECE
@@ -62,6 +62,7 @@ class ArtifactBucket:
         under = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._objects = BucketObjects(bucket, endpoint=endpoint, region=region, client=client)
         self._keys, self._sums_keys = f"{under}artifacts/", f"{under}sums/"
+        self._renewed_keys, self._damaged_keys = f"{under}renewed/", f"{under}damaged/"
         self._condemned = Condemned(self._objects, f"{under}condemned/")
         self._room = Room(self._objects.place, scratch, quota_bytes=quota_bytes, reserve_bytes=reserve_bytes)
         self._drafts = Drafts(scratch, self._room)
@@ -98,13 +99,8 @@ class ArtifactBucket:
             return writer.commit()
 
     def renew(self, digest: str) -> None:
-        try:
-            look = self._look(digest)
-            self._objects.renew(self._key(digest), look, look.notes)
-        except Exists:  # put again in this very moment
-            pass
-        except Absent:
-            raise missing(digest) from None
+        self._look(digest)
+        self._objects.put(self._renewed_keys + digest, b"")
         self._condemned.wait(digest)
         self._look(digest)
 
@@ -116,6 +112,7 @@ class ArtifactBucket:
                     self._objects.put(self._sums_keys + stored.digest, running.sums().packed())
                 self._objects.upload(self._key(stored.digest), draft.path)
                 self._condemned.wait(stored.digest)
+            self._objects.delete(self._damaged_keys + stored.digest)
             if (look := self._looked(stored.digest)) is not None:
                 self._trust(stored.digest, look)  # the server has checked what it was sent
                 break
@@ -124,16 +121,13 @@ class ArtifactBucket:
     def _renewed(self, stored: Stored) -> bool:
         """Whether it was there, never found damaged, and is new now."""
         look = self._looked(stored.digest)
-        if look is None or look.size != stored.size or look.notes == _DAMAGED:
+        if look is None or look.size != stored.size or self._noted_damaged(stored.digest):
             return False
         try:
-            self._objects.renew(self._key(stored.digest), look)
-        except Absent:
+            self.renew(stored.digest)
+        except NotFound:
             return False
-        except Exists:  # put again in this very moment
-            pass
-        self._condemned.wait(stored.digest)
-        return self.has(stored.digest)
+        return True
 
     @contextmanager
     def _counted(self, stored: Stored) -> Generator[None]:
@@ -155,7 +149,7 @@ class ArtifactBucket:
 
     def used(self) -> int:
         if time.monotonic() - self._counted_at > _COUNTED_ANEW_SECONDS:
-            total = sum(kept.size for kept in self.list())
+            total = sum(look.size for _, look in self._objects.list(self._keys))
             with self._lock:
                 self._listed, self._counted_at = total, time.monotonic()
         return self._listed
@@ -255,13 +249,16 @@ class ArtifactBucket:
 
     def _note_damage(self, digest: str) -> None:
         try:
-            look = self._objects.look(self._key(digest))
-            if look.notes != _DAMAGED:
-                self._objects.renew(self._key(digest), look, _DAMAGED)
-        except (Absent, Exists):
-            pass  # somebody has removed or mended it meanwhile
+            self._objects.put(self._damaged_keys + digest, b"")
         except MouthpieceError as error:
             log.warning("It could not be noted that %s is damaged: %s", digest, error.message)
+
+    def _noted_damaged(self, digest: str) -> bool:
+        try:
+            self._objects.look(self._damaged_keys + digest)
+        except Absent:
+            return False
+        return True
 
     @contextmanager
     def local(self, digest: str) -> Generator[Path]:
@@ -277,8 +274,16 @@ class ArtifactBucket:
         return self._objects.url(self._key(digest), seconds, media_type, filename)
 
     def list(self) -> Iterator[Kept]:
+        renewals = self._dated(self._renewed_keys)
+        renewed, when = next(renewals, ("", 0.0))
         for key, look in self._objects.list(self._keys):
-            yield Kept(checked(key.removeprefix(self._keys)), look.size, look.modified)
+            digest = checked(key.removeprefix(self._keys))
+            while renewed and renewed < digest:  # both come in the order of their keys
+                renewed, when = next(renewals, ("", 0.0))
+            yield Kept(digest, look.size, max(look.modified, when) if renewed == digest else look.modified)
+
+    def _dated(self, prefix: str) -> Iterator[tuple[str, float]]:
+        return ((key.removeprefix(prefix), look.modified) for key, look in self._objects.list(prefix))
 
     def delete(self, digest: str) -> None:
         if (look := self._looked(digest)) is not None:
@@ -289,14 +294,20 @@ class ArtifactBucket:
             return False
         with self._condemned.marked(digest) as ours:
             look = self._looked(digest)
-            if not ours or look is None or look.modified > until:
+            if not ours or look is None or max(look.modified, self._renewed_at(digest)) > until:
                 return False
             self._remove(digest, look)
         return True
 
+    def _renewed_at(self, digest: str) -> float:
+        try:
+            return self._objects.look(self._renewed_keys + digest).modified
+        except Absent:
+            return 0.0
+
     def _remove(self, digest: str, look: Look) -> None:
-        self._objects.delete(self._key(digest))
-        self._objects.delete(self._sums_keys + digest)
+        for keys in (self._keys, self._sums_keys, self._renewed_keys, self._damaged_keys):
+            self._objects.delete(keys + digest)
         with self._lock:
             self._listed -= look.size
 

@@ -37,7 +37,7 @@ class Absent(Exception):
 
 
 class Exists(Exception):
-    """There is one already, and only a new one was to be made; or it has changed since it was looked at."""
+    """There is one already, and only a new one was to be made."""
 
 
 @contextmanager

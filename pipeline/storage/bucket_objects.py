@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,6 @@ from pipeline.storage.bucket_failures import told
 _CONNECT_SECONDS, _READ_SECONDS = 5, 60
 _ATTEMPTS = 4
 _PART = 16 * PIECE
-_COPIED_WHOLE = 4 << 30
-"""Bytes; S3 copies at most 5 GiB in one go."""
 LONGEST_URL_SECONDS = 7 * 86_400
 """What signature version 4 allows."""
 
@@ -30,8 +28,6 @@ class Look:
     modified: float
     """Seconds since the epoch; servers keep whole seconds."""
     etag: str
-    notes: dict[str, str] = field(default_factory=dict)
-    """Its user metadata."""
 
 
 class BucketObjects:
@@ -51,9 +47,7 @@ class BucketObjects:
         """Raises `Absent`."""
         with told(self.place):
             answer = self._client.head_object(Bucket=self._bucket, Key=key)
-        return Look(
-            answer["ContentLength"], answer["LastModified"].timestamp(), answer["ETag"], answer.get("Metadata", {})
-        )
+        return Look(answer["ContentLength"], answer["LastModified"].timestamp(), answer["ETag"])
 
     def age(self, key: str) -> float:
         """Seconds since it was written, by the server's clock. Raises `Absent`."""
@@ -113,19 +107,6 @@ class BucketObjects:
         parts = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=4)
         with told(self.place):
             self._client.upload_file(str(path), self._bucket, key, Config=parts)
-
-    def renew(self, key: str, look: Look, notes: dict[str, str] | None = None) -> None:
-        """Makes it new without moving its bytes, if it is still the one of `look`. Raises `Absent` and `Exists`."""
-        from boto3.s3.transfer import TransferConfig
-
-        source = {"Bucket": self._bucket, "Key": key}
-        extra = {"MetadataDirective": "REPLACE", "Metadata": notes or {}, "CopySourceIfMatch": look.etag}
-        with told(self.place):
-            if look.size <= _COPIED_WHOLE:
-                self._client.copy_object(Bucket=self._bucket, Key=key, CopySource=source, **extra)
-            else:
-                parts = TransferConfig(multipart_threshold=_COPIED_WHOLE, multipart_chunksize=_COPIED_WHOLE)
-                self._client.copy(source, self._bucket, key, ExtraArgs=extra, Config=parts)
 
     def delete(self, key: str) -> None:
         with told(self.place):

@@ -137,7 +137,7 @@ def test_a_writer_takes_any_pieces(store):
 def test_ranges_are_those_of_slices(store):
     data = secrets.token_bytes(3 * PIECE + 5)
     digest = store.put(data).digest
-    marks = [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 3 * PIECE, len(data) - 1, len(data), len(data) + 10]
+    marks = [0, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE, len(data) - 1, len(data), len(data) + 10]
     for start in marks:
         for end in [*(mark for mark in marks if mark >= start), None]:
             pieces = list(store.stream(digest, start, end))
@@ -342,13 +342,13 @@ def test_many_threads_put_and_read_the_same(kind):
 
 
 def test_memory_stays_flat(store):
-    size = 40 * PIECE
+    size = 24 * PIECE
     block = secrets.token_bytes(PIECE)
     store.put(b"warm")
     tracemalloc.start()
     try:
         with store.writer() as writer:
-            for index in range(40):
+            for index in range(24):
                 writer.write(index.to_bytes(4, "big") + block[4:])
             digest = writer.commit().digest
         received = sum(len(piece) for piece in store.stream(digest))

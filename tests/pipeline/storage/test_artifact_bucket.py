@@ -375,7 +375,7 @@ def test_what_is_put_while_it_is_removed_is_there(opened, s3_server, keys):
     threads[0].join()
     assert result[0].digest == digest
     assert putting.read(digest) == b"wanted again"
-    assert keys() == {"opened", f"artifacts/{digest}"}
+    assert keys() - {f"renewed/{digest}"} == {"opened", f"artifacts/{digest}"}
 
 
 def test_what_is_renewed_before_the_look_stays(opened, s3_server, keys):
@@ -385,7 +385,11 @@ def test_what_is_renewed_before_the_look_stays(opened, s3_server, keys):
     time.sleep(max(0.0, kept.modified + 1.1 - time.time()))  # servers keep whole seconds
     removing = opened(client=Meddling(s3_server.client(), "put_object", digest, lambda: store.renew(digest)))
     assert not removing.discard(digest, kept.modified)
-    assert keys() == {"opened", f"artifacts/{digest}"}
+    assert keys() == {"opened", f"artifacts/{digest}", f"renewed/{digest}"}
+    (renewed,) = store.list()
+    assert renewed.modified > kept.modified
+    assert store.discard(digest, renewed.modified)
+    assert keys() == {"opened"}
 
 
 def test_two_do_not_remove_at_once_and_the_mark_of_the_dead_is_taken_away(
