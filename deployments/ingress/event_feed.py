@@ -58,7 +58,7 @@ class EventFeed:
         self._listeners: dict[str | None, set[Listener]] = {}
         self._following: asyncio.Task[None] | None = None
         self._open = asyncio.Event()
-        self._newest: int | None = None
+        self._newest = 0
         self._readers = asyncio.Semaphore(READERS)
 
     @asynccontextmanager
@@ -70,11 +70,15 @@ class EventFeed:
         """
         if job_id is not None:
             await self._operations.job(job_id)
-        listener = Listener(self, job_id, await self._start(after))
+        listener = Listener(self, job_id)
         self._add(listener)
         try:
             if not await self.opened(OPEN_SECONDS):
                 raise Unavailable("Events can't be followed yet.", retry_after=1)
+            if after is None or (after > self._newest and not await self._reached(after)):
+                listener.begin(self._newest, behind=False)
+            else:
+                listener.begin(after, behind=after < self._newest)
             yield listener
         finally:
             self._remove(listener)
@@ -93,13 +97,9 @@ class EventFeed:
         """Whether what happens now is being told, or is so within `seconds`."""
         return await _set(self._open, seconds)
 
-    async def _start(self, after: int | None) -> int:
-        if after is None:
-            return await newest(self._operations) if self._newest is None else self._newest
-        # An id that this store has not reached is of another one, whose events had higher ids.
-        if after and not await self._operations.events(after - 1, None, 1):
-            return await newest(self._operations)
-        return after
+    async def _reached(self, event_id: int) -> bool:
+        """Whether there is such an event already, or a later one. An id that was not reached is of another store."""
+        return bool(await self._operations.events(event_id - 1, None, 1))
 
     def _add(self, listener: Listener) -> None:
         self._listeners.setdefault(listener.job_id, set()).add(listener)
@@ -115,13 +115,13 @@ class EventFeed:
             self._following.cancel()
             self._following = None
             self._open.clear()
-            self._newest = None
 
     async def _follow(self) -> None:
         while True:
             try:
                 async for batch in self._operations.follow_events():
                     if not self._open.is_set():
+                        self._newest = await newest(self._operations)
                         self._open.set()
                         for listener in self._all():
                             listener.fall_behind()  # something may have happened meanwhile
@@ -136,7 +136,7 @@ class EventFeed:
 
     def _tell(self, batch: list[Event]) -> None:
         for event in batch:
-            self._newest = max(event.id, self._newest or 0)
+            self._newest = max(event.id, self._newest)
             notice = Notice.of(event)
             for job_id in (None, event.task_id):
                 for listener in self._listeners.get(job_id, ()):
@@ -153,14 +153,20 @@ class Listener:
     read before those that happen.
     """
 
-    def __init__(self, feed: EventFeed, job_id: str | None, last: int) -> None:
+    def __init__(self, feed: EventFeed, job_id: str | None) -> None:
         self._feed = feed
         self._waiting: deque[Notice] = deque()
         self._woken = asyncio.Event()
         self.job_id = job_id
-        self.last = last
+        self.last = 0
         self.behind = True
         self._overtaken = False
+
+    def begin(self, last: int, behind: bool) -> None:
+        """After which event. Called by the feed, which has told of everything since where it is not `behind`."""
+        self.last = last
+        self.behind = behind
+        self._overtaken = self._overtaken and behind
 
     @property
     def pause(self) -> float:

@@ -60,6 +60,7 @@ class MemoryOperations(Operations):
         self.asked_for_usage: list[tuple[UsageTable, datetime | None]] = []
         self.while_reading: Callable[[], None] | None = None
         """Called after kept events were read and before they are answered with."""
+        self.asked_for_events: list[int] = []
         self.away = False
         self.streams = 0
         """How often the stream of events was opened."""
@@ -213,6 +214,7 @@ class MemoryOperations(Operations):
 
     async def events(self, after: int = 0, job_id: str | None = None, limit: int = 1000) -> list[Event]:
         self._present()
+        self.asked_for_events.append(after)
         found = [event for event in self.kept if event.id > after and job_id in (None, event.task_id)][:limit]
         if self.while_reading is not None:
             self.while_reading()

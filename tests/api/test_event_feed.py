@@ -169,7 +169,7 @@ def test_a_slow_listener_holds_up_nobody_and_misses_nothing() -> None:
     play(test)
 
 
-def test_a_coordinator_that_was_away() -> None:
+def test_a_coordinator_that_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(operations: MemoryOperations, feed: EventFeed) -> None:
         async with AsyncExitStack() as stack:
             listeners = [await stack.enter_async_context(feed.listen()) for _ in range(20)]
@@ -182,6 +182,7 @@ def test_a_coordinator_that_was_away() -> None:
             operations.happens("task.progress", "a")
             assert [await until(listener, first.id) for listener in listeners[:10]] == [[1]] * 10
             assert await listeners[0].next(0.01) == []
+            monkeypatch.setattr(event_feed, "OPEN_SECONDS", 0.05)
             with pytest.raises(Unavailable):
                 await feed.listen(after=1).__aenter__()
             operations.returns()
@@ -228,8 +229,12 @@ def test_one_stream_for_all_and_none_for_nobody() -> None:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert not operations._followers
+        asked = len(operations.asked_for_events)
         async with feed.listen():
-            pass
+            opening = len(operations.asked_for_events) - asked
+            async with feed.listen(), feed.listen():
+                pass
+            assert len(operations.asked_for_events) == asked + opening, "nothing is asked for who begins now"
         assert operations.streams == 2
 
     play(test)
