@@ -250,3 +250,33 @@ def test_a_session_of_ones_own_sees_every_statement_at_once(database):
         assert c.scalar(select(func.count()).select_from(pins)) == 0
         job = database.run(lambda c: add(c, uploads=["a" * 64]))
         assert c.scalar(select(func.count()).select_from(pins).where(pins.c.job_id == job.id)) == 1
+
+
+@only_postgres
+def test_nothing_that_was_acknowledged_is_lost_while_the_server_dies_again_and_again(database, postgres):
+    acknowledged: list[str] = []
+    over = threading.Event()
+
+    def write(writer):
+        number = 0
+        while not over.is_set():
+            number += 1
+            name = f"{writer}.{number}"
+            database.run(lambda c: note(c, name))  # noqa: B023 - run at once
+            acknowledged.append(name)
+
+    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(4)]
+    for thread in threads:
+        thread.start()
+    for end in (postgres.kill, postgres.stop, postgres.kill, postgres.stop):
+        before = len(acknowledged)
+        while len(acknowledged) < before + 20:
+            over.wait(0.01)
+        end()
+        postgres.start()
+    over.set()
+    for thread in threads:
+        thread.join()
+    found = [event.task_id for event in database.read(lambda c: events.since(c, 0, limit=100_000))]
+    assert set(acknowledged) <= set(found)
+    assert len(found) - len(set(found)) <= 4 * len(threads), "again only where a commit was not answered"
