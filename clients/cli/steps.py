@@ -19,7 +19,6 @@ PART: Final = 25.0
 """Percent between two plain lines that say nothing else."""
 WIDTH: Final = 32
 """Columns of a bar."""
-ENDS: Final = {"completed": "done", "failed": "failed", "blocked": "blocked", "cancelled": "cancelled"}
 BUSY: Final = frozenset({"assigned", "in_progress"})
 
 
@@ -27,11 +26,14 @@ BUSY: Final = frozenset({"assigned", "in_progress"})
 class Bar:
     """Steps of one kind together: a long text is hundreds of sentences."""
 
+    kind: str
     name: str
+    """The kind; with how many of them are done, where there are several."""
     done: int
     total: int | None
     """None where it can't be said how far a step is that is being done."""
     state: str
+    ended: bool = False
 
 
 def follow(jobs: Iterable[Job], *, as_json: bool) -> Job:
@@ -50,32 +52,32 @@ def bars(job: Job) -> list[Bar]:
 def _bar(kind: str, steps: Sequence[Step], job: Job) -> Bar:
     states, attempts = {step.state for step in steps}, max(step.attempts for step in steps)
     done = sum(step.state == "completed" for step in steps)
-    words = [ENDS[state] for state in ("failed", "blocked", "cancelled") if state in states]
-    if not words:
-        words = ["done" if states == {"completed"} else "running" if states & BUSY or done else "waiting"]
+    worst = next((state for state in ("failed", "blocked", "cancelled") if state in states), None)
+    ended = worst is not None or done == len(steps)
+    words = [worst or ("done" if ended else "running" if states & BUSY or done else "waiting")]
     words += ["cached"] if all(step.cached for step in steps) else []
     words += [f"attempt {attempts}"] if attempts > 1 else []
     state = ", ".join(words)
     if len(steps) > 1:
-        return Bar(f"{kind} {done}/{len(steps)}", done, len(steps), state)
+        return Bar(kind, f"{kind} {done}/{len(steps)}", done, len(steps), state, ended)
     if kind == "film" and job.frames_total and not done:
-        return Bar(kind, job.frames_made, job.frames_total, state)
-    return Bar(kind, done, None if states & BUSY else 1, state)
+        return Bar(kind, kind, job.frames_made, job.frames_total, state, ended)
+    return Bar(kind, kind, done, None if states & BUSY else 1, state, ended)
 
 
 def lines(jobs: Iterable[Job]) -> Iterator[tuple[Job, list[str]]]:
-    """Each state of a job with the lines that are worth saying about it: the ends of its steps, what is done now,
-    and every quarter of the way."""
+    """Each state of a job with the lines that are worth saying about it: the end of each kind of step, what is done
+    now, and every quarter of the way."""
     ended: set[str] = set()
     attempt, message, mark = 0, "", 0.0
     for job in jobs:
         said = []
         if job.attempt != attempt:
             attempt, mark, ended = job.attempt, 0.0, set()
-        for step in job.steps:
-            if step.state in ENDS and step.name not in ended:
-                ended.add(step.name)
-                said.append(f"{step.name} {ENDS[step.state]}{', cached' if step.cached else ''}")
+        for bar in bars(job):
+            if bar.ended and bar.kind not in ended:
+                ended.add(bar.kind)
+                said.append(f"{bar.name} {bar.state}")
         if _doing(job) != message or job.progress >= mark + PART:
             message, mark = _doing(job), job.progress
             said.append(" ".join(filter(None, (message, _frames(job)))))
@@ -112,7 +114,9 @@ def picture(job: Job) -> Table:
     from rich.text import Text
 
     grid = Table.grid(padding=(0, 2))
-    whole = Bar(f"{job.progress:.0f} %", round(job.progress), 100, " ".join(filter(None, (_doing(job), _frames(job)))))
+    whole = Bar(
+        "job", f"{job.progress:.0f} %", round(job.progress), 100, " ".join(filter(None, (_doing(job), _frames(job))))
+    )
     for bar in (whole, *bars(job)):
         drawn = ProgressBar(total=bar.total, completed=bar.done, width=WIDTH)
         grid.add_row(Text(bar.name), drawn, Text(bar.state))

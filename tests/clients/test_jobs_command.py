@@ -159,14 +159,14 @@ def test_a_bar_for_each_kind_of_step() -> None:
     film = step("film", "in_progress", attempts=2)
     found = steps.bars(job(step("draw", cached=True), *spoken, step("locate", "assigned"), film, frames_total=50))
     assert found == [
-        Bar("draw", 1, 1, "done, cached"),
-        Bar("speak 1/3", 1, 3, "running"),
-        Bar("locate", 0, None, "running"),
-        Bar("film", 0, 50, "running, attempt 2"),
+        Bar("draw", "draw", 1, 1, "done, cached", True),
+        Bar("speak", "speak 1/3", 1, 3, "running"),
+        Bar("locate", "locate", 0, None, "running"),
+        Bar("film", "film", 0, 50, "running, attempt 2"),
     ]
     ended = steps.bars(job(step("speak.0001", "failed"), step("speak.0002"), step("film", "blocked")))
     assert [bar.state for bar in ended] == ["failed", "blocked"]
-    assert steps.bars(job(step("film", "pending"))) == [Bar("film", 0, 1, "waiting")]
+    assert steps.bars(job(step("film", "pending"))) == [Bar("film", "film", 0, 1, "waiting")]
 
 
 def test_the_picture_of_a_job() -> None:
