@@ -3,7 +3,7 @@
 Who works with it is handed a `Metrics`. It keeps nothing itself: a recorder does, Ray's in a cluster
 (`deployments/metrics.py`), `Memory` or nobody elsewhere. Recording never raises for what was measured and never waits.
 Names follow Prometheus: base units, `_seconds`, `_bytes`, `_total` for what only rises. A histogram `x` is exported
-as `x_bucket`, `x_sum` and `x_count`.
+as `x_bucket`, `x_count` and `x_sum`; Ray 2.60 adds up the middles of the buckets, so that the sum is a guess.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ LONG: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300
 
 STEP_SECONDS = Metric(
     "mouthpiece_step_seconds", "histogram", "Wall time of one attempt of a step.", ("kind", "backend", "outcome"), LONG
+)
+WORK_SECONDS = Metric(
+    "mouthpiece_work_seconds_total", "counter", "The same added up, exactly: Ray's sums are not.", ("kind", "backend")
 )
 STEP_RETRIES = Metric(
     "mouthpiece_step_retries_total", "counter", "Attempts of steps after the first.", ("kind", "backend")
@@ -145,8 +148,10 @@ class Metrics:
 
     def step(self, kind: StepKind, backend: str | None, seconds: float, outcome: Outcome) -> None:
         """One attempt of a step has ended."""
-        labels = {"kind": kind, "backend": backend or "none", "outcome": outcome}
-        self._record(STEP_SECONDS, max(0.0, seconds), labels)
+        labels = {"kind": kind, "backend": backend or "none"}
+        self._record(STEP_SECONDS, max(0.0, seconds), {**labels, "outcome": outcome})
+        if seconds > 0:
+            self._record(WORK_SECONDS, seconds, labels)
 
     def retry(self, kind: StepKind, backend: str | None) -> None:
         """A step is tried once more."""

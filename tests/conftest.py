@@ -20,6 +20,10 @@ import pytest
 pytest_plugins = ("tests.postgres", "tests.swift")
 
 
+SIGNING_SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+"""`webhooks.secret` of the servers below."""
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -54,7 +58,7 @@ class Server:
             [sys.executable, "-m", "clients.cli.main", "serve", "--config", str(config), "--json", *flags],
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, "MOUTHPIECE_WEBHOOKS__SECRET": SIGNING_SECRET, **(environment or {})},
         )
 
     def wait(self, seconds: float = 180) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+from tests.conftest import SIGNING_SECRET as SECRET
 
 
 @dataclass(frozen=True)

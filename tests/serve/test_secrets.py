@@ -1,0 +1,53 @@
+"""A secret of a running server is nowhere to be read: not over HTTP, not on Ray's dashboard, not in a log."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import httpx
+
+from tests.conftest import SIGNING_SECRET, Server
+
+SESSION = """
+    import json, sys
+    import ray
+    print(json.dumps(ray.init(address=sys.argv[1], log_to_driver=False).address_info["session_dir"]))
+"""
+
+
+def test_the_status_masks_it(running: Server) -> None:
+    answer = httpx.get(f"{running.url}/api/v1/status", timeout=30)
+    assert answer.json()["settings"]["webhooks"]["secret"] == "**********"
+    assert answer.json()["settings"]["storage"]["database"] is None
+    assert SIGNING_SECRET not in answer.text
+
+
+def test_the_command_line_masks_it(running: Server) -> None:
+    for arguments in ([], ["--json"]):
+        program = [sys.executable, "-m", "clients.cli.main", "status", "--server", running.url, "--verbose", *arguments]
+        done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=True)
+        assert "**********" in done.stdout
+        assert SIGNING_SECRET not in done.stdout + done.stderr
+
+
+def test_rays_dashboard_does_not_have_it(running: Server) -> None:
+    running.wait_for_dashboard()
+    token = Path(running.urls()["token"]).read_text().strip()
+    for path in ("/api/serve/applications/", "/api/v0/actors?detail=1", "/api/jobs/", "/nodes?view=details"):
+        answer = httpx.get(running.dashboard + path, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+        assert answer.status_code == 200, path
+        assert len(answer.content) > 2
+        assert SIGNING_SECRET not in answer.text, path
+
+
+def test_no_log_has_it(running: Server) -> None:
+    program = [sys.executable, "-c", textwrap.dedent(SESSION), running.urls()["ray"]]
+    environment = os.environ | {"RAY_AUTH_MODE": "token"}
+    done = subprocess.run(program, capture_output=True, text=True, timeout=120, env=environment)
+    logs = [path for path in (Path(json.loads(done.stdout)) / "logs").rglob("*") if path.is_file()]
+    assert any("serve" in path.parts[-2] for path in logs)
+    for path in [*logs, running.folder / "server.log"]:
+        assert SIGNING_SECRET.encode() not in path.read_bytes(), path
