@@ -15,8 +15,8 @@ from ray.serve import Application
 from deployments.backends import registry
 from deployments.coordinator import Coordinator
 from deployments.model import Model
-from deployments.placement import gpus
-from deployments.placement.reservation import share
+from deployments.placement import arrangement, gpus
+from deployments.placement.footprints import Footprints
 from deployments.works import Runtime
 from pipeline import cascade
 from pipeline.contracts import Capability
@@ -80,21 +80,23 @@ def _model(capability: Capability, name: str, settings: Settings, at_once: bool)
     options = settings.options.get(name, {})
     # The default backends of the main job stand ready; the others are started by the first request for them.
     standing = settings.backends(capability)[0] == name and capability != "avatar"
+    footprints = Footprints(settings.storage.folder.expanduser())
+    terms = arrangement.terms(backend, settings, footprints, default=standing) if at_once else None
     deployment = serve.deployment(
-        name=f"{capability}-{name}",
-        ray_actor_options={"num_cpus": CPUS, "num_gpus": reserved(backend, settings)},
+        name=backend.deployment,
+        ray_actor_options={"num_cpus": CPUS},
         max_ongoing_requests=16,
         max_queued_requests=settings.jobs.queued,
         graceful_shutdown_wait_loop_s=0.1,
-        num_replicas=1 if standing else None,
-        autoscaling_config=None if standing else ON_DEMAND,
-    )
-    return deployment(Model).bind(capability, name, options, at_once=at_once)
+        num_replicas=1 if standing and terms is None else None,
+        autoscaling_config=None if standing and terms is None else ON_DEMAND,
+    )(Model)
+    if terms is not None:
+        deployment = deployment.options(**arrangement.options(terms, CPUS))
+    return deployment.bind(capability, name, options, at_once=at_once, terms=terms)
 
 
-def reserved(backend: registry.Backend, settings: Settings) -> float:
-    """Share of a card that one replica reserves; 0 for a model without need of one, and on a machine without any."""
-    budget = settings.gpu.budget_gigabytes
-    if backend.vram_gigabytes <= 0 or budget is None:
-        return 0.0
-    return share(backend.deployment, backend.vram_gigabytes, budget, settings.gpu.margin_megabytes)
+def placed(settings: Settings) -> bool:
+    """Whether any enabled model needs a card, so that the application needs the placement policy."""
+    needing = any(backend.vram_gigabytes > 0 for row in registry.enabled(settings).values() for backend in row)
+    return needing and arrangement.room(settings) is not None

@@ -6,11 +6,14 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from deployments.backends import registry
+from deployments.placement.berth import Berth
+from deployments.placement.terms import Terms
 from pipeline.contracts import AnimationRequest, Capability, Encoding
 from pipeline.errors import BackendFailed, MouthpieceError
 from pipeline.steps.film import film
@@ -28,13 +31,23 @@ class Model:
     """Serves one backend: loads it, runs it on one thread, streams what it yields.
 
     `at_once` loads it in the constructor; otherwise its first use does, for a process that needs few of them.
+    `terms` are those of a model that needs a card: its process is then kept within what is set aside for it, and
+    running out of that is `BackendFailed` with code out_of_memory.
 
     The event loop stays free meanwhile, so health checks answer, streams are cancelled promptly and bad input
     never costs the replica: a `MouthpieceError` goes back to the caller as it is, anything else as
     `BackendFailed`. Streams end with one `Spent`; calls return `(result, Spent)`.
     """
 
-    def __init__(self, capability: Capability, name: str, options: Mapping[str, Any], *, at_once: bool = True) -> None:
+    def __init__(
+        self,
+        capability: Capability,
+        name: str,
+        options: Mapping[str, Any],
+        *,
+        at_once: bool = True,
+        terms: Terms | None = None,
+    ) -> None:
         self._capability: Capability = capability
         self._name = name
         self._options = options
@@ -42,8 +55,21 @@ class Model:
         # Backends are promised one thread at a time. A lock rather than a one-thread pool, because an abandoned
         # stream has to close its iterator in the thread that runs it.
         self._turn = threading.Lock()
+        self._berth = None if terms is None else Berth(terms)
+        self._unusable: BackendFailed | None = None
         if at_once:
+            self._load()
+
+    def _load(self) -> None:
+        try:
             _ = self._backend
+        except Exception as error:
+            self._unusable = self._berth.shortage(error) if self._berth else None
+            if self._unusable is None:
+                raise
+            # It stays until those who wait for it have been told; the next replica has more room.
+        if self._berth:
+            self._berth.ready()
 
     @cached_property
     def _backend(self) -> Any:
@@ -52,7 +78,8 @@ class Model:
     async def call(self, method: str, *arguments: Any) -> tuple[Any, Spent]:
         """Runs `method` of the backend's protocol to its end."""
         started = time.perf_counter()
-        result = await asyncio.to_thread(self._run, method, arguments)
+        with self._working():
+            result = await asyncio.to_thread(self._run, method, arguments)
         return result, Spent(time.perf_counter() - started)
 
     async def stream(self, method: str, *arguments: Any) -> AsyncIterator[Any]:
@@ -67,12 +94,14 @@ class Model:
 
     async def _relay(self, start: Callable[[], Iterator[Any]]) -> AsyncIterator[Any]:
         started = time.perf_counter()
-        async for item in from_thread(lambda: self._iterate(start)):
-            yield item
+        with self._working():
+            async for item in from_thread(lambda: self._iterate(start)):
+                yield item
         yield Spent(time.perf_counter() - started)
 
     def _run(self, method: str, arguments: tuple[Any, ...]) -> Any:
         with self._turn:
+            self._check()
             try:
                 return getattr(self._backend, method)(*arguments)
             except MouthpieceError:
@@ -82,6 +111,7 @@ class Model:
 
     def _iterate(self, start: Callable[[], Iterator[Any]]) -> Iterator[Any]:
         with self._turn:
+            self._check()
             try:
                 yield from start()
             except MouthpieceError:
@@ -89,5 +119,19 @@ class Model:
             except Exception as error:
                 raise self._failed(error) from error
 
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """Called by Serve several times a second, for the placement policy."""
+        return self._berth.stats() if self._berth else {}
+
+    def _working(self) -> AbstractContextManager[None]:
+        return self._berth.working() if self._berth else nullcontext()
+
+    def _check(self) -> None:
+        if self._unusable is not None:
+            raise self._unusable
+
     def _failed(self, error: Exception) -> BackendFailed:
+        short = self._berth.shortage(error) if self._berth else None
+        if short is not None:
+            return short
         return BackendFailed(f"{self._label} failed: {type(error).__name__}: {error}")

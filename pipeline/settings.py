@@ -104,6 +104,9 @@ Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=False)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 BackendNames = Annotated[tuple[BackendName, ...], Field(min_length=1), AfterValidator(_distinct)]
+DeploymentNames = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[a-z]+-[a-z][a-z0-9_-]*$", max_length=80)], ...], AfterValidator(_distinct)
+]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:%-]+$", max_length=253)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgres)]
 SigningSecret = Annotated[SecretStr, AfterValidator(_signing)]
@@ -255,6 +258,25 @@ class Gpu(Section):
     """Part of the budget that stays free, on top of what each model declares or was measured to take."""
 
 
+class Placement(Section):
+    """Models that don't fit on the cards together take turns. Means nothing without a card."""
+
+    turn_seconds: Seconds = 12.0
+    """Longest that a busy model keeps its room once another waits for it."""
+    keep_seconds: Annotated[float, Field(strict=True, ge=0, le=31_536_000, allow_inf_nan=False)] | None = None
+    """Seconds that an idle model stays on its card; null is until its room is needed."""
+    keep: tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*=[0-9]{1,8}$")], ...] = ()
+    """The same for single models: voice-xtts=600."""
+    pinned: DeploymentNames = ()
+    """Models that never leave their card: voice-xtts, lipsync-musetalk."""
+    prewarm: DeploymentNames = ()
+    """Models that are loaded before anybody asks, where room is spare, besides the default ones."""
+    replicas: Annotated[int, _whole(1, 1000)] = 8
+    """Most replicas of one model, on as many cards."""
+    start_seconds: Seconds = 120.0
+    """A model that is not ready so long after it was asked for is given up, and its room is given back."""
+
+
 class Generation(Section):
     """For diffusion and lip-sync networks; the embedded backends have no use for it."""
 
@@ -281,6 +303,7 @@ class Settings(Section):
     lipsync: Lipsync = Lipsync()
     video: Video = Video()
     gpu: Gpu = Gpu()
+    placement: Placement = Placement()
     generation: Generation = Generation()
     options: dict[BackendName, Options] = {}
     """One section per backend, by its name: the keyword arguments of its constructor, checked against them."""

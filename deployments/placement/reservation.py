@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from pipeline.errors import SettingsError
+
+SHARES: Final = 10_000
+"""Ray counts shares of a card in ten-thousandths."""
+
+
+def kept(shares: int) -> int:
+    """The fewest ten-thousandths, `shares` at least, that Ray sets aside in full.
+
+    Ray (2.60) multiplies the decimal number by 10,000 and cuts off the rest, so that of 0.7001 it sets aside 0.7000.
+    """
+    while int(shares / SHARES * SHARES) < shares:
+        shares += 1
+    return shares
 
 
 def share(name: str, need_gigabytes: float, budget_gigabytes: float, margin_megabytes: int) -> float:
     """`num_gpus` of one replica: its need over what a card's budget leaves after the safety margin.
 
-    Rounded up to ten-thousandths, Ray's own precision, so that the shares on a card never add up to more than it
-    has. Raises `SettingsError` for a model that is larger than any card's budget, naming what would fit it.
+    Rounded up to what Ray can set aside, so that the shares on a card never add up to more than it has. Raises
+    `SettingsError` for a model that is larger than any card's budget, naming what would fit it.
     """
     room = budget_gigabytes - margin_megabytes / 1024
     if need_gigabytes > room:
@@ -21,4 +35,4 @@ def share(name: str, need_gigabytes: float, budget_gigabytes: float, margin_mega
             field="gpu.budget_gigabytes",
             accepted=f"a budget of {need_gigabytes + margin_megabytes / 1024:g} GB or more, or another backend",
         )
-    return math.ceil(need_gigabytes / room * 10_000) / 10_000
+    return kept(math.ceil(need_gigabytes / room * SHARES)) / SHARES

@@ -1,0 +1,164 @@
+"""What a real card costs: context, copy, release, the cap, and a model parked in host memory and back. Needs torch.
+
+    python -m benchmarks.gpu_placement [--gigabytes 5]
+
+No Ray. Each figure that needs a fresh process gets one. Prints one table: median and worst of the runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+GIGABYTE: Final = 2**30
+TENSORS: Final = 64
+"""A model is many tensors, and each is copied by itself."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--gigabytes", type=float, default=5.0, help="size of the model")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(FRESH[arguments.one](round(arguments.gigabytes * GIGABYTE))))
+        return
+    try:
+        torch = importlib.import_module("torch")
+    except ModuleNotFoundError:
+        sys.exit("benchmarks.gpu_placement needs torch, which is not installed.")
+    if not torch.cuda.is_available():
+        sys.exit("benchmarks.gpu_placement needs an NVIDIA card, and torch finds none.")
+    print(f"{torch.cuda.get_device_name(0)}, torch {torch.__version__}, CUDA {torch.version.cuda}")
+    rows: dict[str, list[float]] = {}
+    for _ in range(arguments.runs):
+        for name in FRESH:
+            command = [sys.executable, "-m", "benchmarks.gpu_placement", "--one", name]
+            command += ["--gigabytes", str(arguments.gigabytes)]
+            found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            for figure, value in json.loads(found.splitlines()[-1]).items():
+                rows.setdefault(figure, []).append(value)
+    print(f"{'figure':<58}{'median':>10}{'worst':>10}")
+    for figure, values in rows.items():
+        print(f"{figure:<58}{statistics.median(values):>10.3f}{max(values):>10.3f}")
+
+
+def process(_size: int) -> dict[str, float]:
+    """From nothing to a usable card, and what that takes of it while nobody else comes or goes."""
+    before = _used()
+    started = time.perf_counter()
+    torch: Any = importlib.import_module("torch")
+
+    imported = time.perf_counter()
+    torch.cuda.init()
+    torch.zeros(1, device="cuda")
+    torch.cuda.synchronize()
+    ready = time.perf_counter()
+    free, total = torch.cuda.mem_get_info()
+    figures = {"import torch, s": imported - started, "CUDA context and first tensor, s": ready - imported}
+    if before is not None:
+        figures["memory of the context, GB"] = (total - free - before - torch.cuda.memory_reserved()) / GIGABYTE
+    return figures
+
+
+def copies(size: int) -> dict[str, float]:
+    """A model from host memory to the card and away again, pageable and pinned."""
+    torch: Any = importlib.import_module("torch")
+
+    torch.zeros(1, device="cuda")
+    figures: dict[str, float] = {}
+    for kind in ("pageable", "pinned"):
+        host = _host(torch, size, pinned=kind == "pinned")
+        placed, seconds = _timed(torch, lambda host=host: [tensor.to("cuda", non_blocking=True) for tensor in host])
+        figures[f"{kind} to card, first time, s"] = seconds
+        del placed
+        _, figures[f"{kind}: memory given back to the driver, s"] = _timed(torch, torch.cuda.empty_cache)
+        placed, seconds = _timed(torch, lambda host=host: [tensor.to("cuda", non_blocking=True) for tensor in host])
+        figures[f"{kind} to card again (un-park), s"] = seconds
+        figures[f"{kind} to card again, GB/s"] = size / GIGABYTE / seconds
+        del placed, host
+        torch.cuda.empty_cache()
+    _, figures["pinning host memory, s"] = _timed(torch, lambda: _host(torch, size, pinned=True))
+    return figures
+
+
+def parked(size: int) -> dict[str, float]:
+    """Two models that take turns in one process each on the way that `placement` would park them: the one's weights
+    stay pinned in host memory, its card memory goes back to the driver, and the other's comes."""
+    torch: Any = importlib.import_module("torch")
+
+    torch.zeros(1, device="cuda")
+    first, second = (_host(torch, size, pinned=True) for _ in range(2))
+    placed = [tensor.to("cuda", non_blocking=True) for tensor in first]
+    torch.cuda.synchronize()
+
+    def swap() -> list[Any]:
+        placed.clear()
+        torch.cuda.empty_cache()
+        return [tensor.to("cuda", non_blocking=True) for tensor in second]
+
+    _, seconds = _timed(torch, swap)
+    return {"park one, un-park another, s": seconds}
+
+
+def capped(size: int) -> dict[str, float]:
+    """Whether the cap holds: 1 where asking for more than it raises torch's own error, and asking for less works."""
+    torch: Any = importlib.import_module("torch")
+
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(min(1.0, size / total), 0)
+    requested: list[int] = []
+    watch = getattr(torch._C, "_cuda_attachOutOfMemoryObserver", None)
+    if watch is not None:
+        watch(lambda _device, size, _allocated, _free: requested.append(size))
+    kept = torch.empty(size // 2, dtype=torch.uint8, device="cuda")
+    try:
+        torch.empty(size, dtype=torch.uint8, device="cuda")
+    except torch.cuda.OutOfMemoryError:
+        held = 1.0
+    else:
+        held = 0.0
+    more = torch.empty(size // 4, dtype=torch.uint8, device="cuda")
+    del kept, more
+    told = 1.0 if requested and requested[-1] >= size else 0.0
+    return {"the cap holds (1 is yes)": held, "the need is told when it is hit (1 is yes)": told}
+
+
+FRESH: Final[dict[str, Callable[[int], dict[str, float]]]] = {
+    "process": process,
+    "copies": copies,
+    "parked": parked,
+    "capped": capped,
+}
+
+
+def _host(torch: Any, size: int, *, pinned: bool) -> list[Any]:
+    return [torch.ones(size // TENSORS, dtype=torch.uint8, pin_memory=pinned) for _ in range(TENSORS)]
+
+
+def _timed(torch: Any, work: Callable[[], Any]) -> tuple[Any, float]:
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    result = work()
+    torch.cuda.synchronize()
+    return result, time.perf_counter() - started
+
+
+def _used() -> int | None:
+    """Bytes of the card that are in use, by whomever; None where the driver does not tell, or there are several."""
+    from deployments.placement import gpus
+
+    cards = gpus.cards()
+    return cards[0].used_bytes if len(cards) == 1 else None
+
+
+if __name__ == "__main__":
+    main()
