@@ -60,7 +60,7 @@ class Client(Studio):
     Raises `Unavailable` where no server answers and `InvalidRequest` for an address that is none.
     """
 
-    def __init__(self, url: str = URL, timeout: float = 300.0, patience: float = 60.0) -> None:
+    def __init__(self, url: str = URL, timeout: float = 300.0, patience: float = 120.0) -> None:
         self._connection = Connection(url, timeout, patience)
         self.url = self._connection.url
 
