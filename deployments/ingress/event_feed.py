@@ -28,8 +28,8 @@ AGAIN_SECONDS: Final = 0.5
 OPEN_SECONDS: Final = 10.0
 """Longest wait of a new listener for a coordinator that is being started."""
 WRITES: Final = 400
-"""Writes a second to all listeners together: each costs the replica and Serve's proxy about a millisecond. Events
-that come in between are written together."""
+"""Writes a second to all listeners together: each costs the replica and Serve's proxy a third of a millisecond. They
+are spread evenly, so that requests come through in between; what happens meanwhile is written together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class EventFeed:
         self._following: asyncio.Task[None] | None = None
         self._open = asyncio.Event()
         self._newest = 0
+        self._turn = 0.0
         self._readers = asyncio.Semaphore(READERS)
 
     @asynccontextmanager
@@ -84,9 +85,14 @@ class EventFeed:
             self._remove(listener)
 
     @property
-    def pause(self) -> float:
-        """Seconds that a listener should let pass after it was written to, so that all of them keep to `WRITES`."""
-        return sum(map(len, self._listeners.values())) / WRITES
+    def listeners(self) -> int:
+        return sum(map(len, self._listeners.values()))
+
+    async def turn(self) -> None:
+        """Waits until another listener may be written to."""
+        now = asyncio.get_running_loop().time()
+        self._turn = max(self._turn + 1 / WRITES, now)
+        await asyncio.sleep(self._turn - now)
 
     async def kept(self, job_id: str | None, after: int) -> list[Notice]:
         """At most `PAGE` events that are kept."""
@@ -168,10 +174,6 @@ class Listener:
         self.behind = behind
         self._overtaken = self._overtaken and behind
 
-    @property
-    def pause(self) -> float:
-        return self._feed.pause
-
     def offer(self, notice: Notice) -> None:
         """Something has happened. Called by the feed."""
         if len(self._waiting) >= WAITING:
@@ -192,10 +194,14 @@ class Listener:
             if self.behind or self._overtaken:
                 if not await self._feed.opened(seconds):
                     return []
+                await self._feed.turn()
                 batch = await self._kept()
             else:
                 if not await _set(self._woken, seconds):
                     return []
+                await self._feed.turn()
+                if self._overtaken:  # before its turn came
+                    continue
                 self._woken.clear()
                 batch = list(self._waiting)
                 self._waiting.clear()

@@ -109,7 +109,6 @@ async def _server_sent(feed: EventFeed, bounds: Bounds, wanted: Subscription, se
                 piece = "".join(lines).encode() or b":\n\n"
                 sent += len(piece)
                 yield piece
-                await asyncio.sleep(listener.pause)
 
 
 class _Talk:
@@ -171,7 +170,6 @@ class _Talk:
                 await self._socket.send_text(notice.json)
             if not batch:
                 await self._say({"type": "heartbeat", "id": listener.last})
-            await asyncio.sleep(listener.pause)
 
     async def _asked(self) -> Subscription:
         """The next message of the client. Raises `InvalidRequest`, and `WebSocketDisconnect` when it has left."""
