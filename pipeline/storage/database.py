@@ -46,7 +46,7 @@ class Database:
     Every error it raises for reasons of its own is one of ours; neither they nor `repr` show a password.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         """`sqlite:///path` or `postgresql://user:password@host:port/name?option=value`, libpq's options.
 
         Connects when first used. Raises `SettingsError` where the URL can't be understood.
@@ -77,7 +77,8 @@ class Database:
         self._engine = create_engine(
             parsed,
             hide_parameters=True,  # they hold what users wrote
-            json_serializer=partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":")),
+            # In ASCII, for Postgres keeps no NUL and no half of a surrogate pair unless it is escaped.
+            json_serializer=partial(json.dumps, allow_nan=False, separators=(",", ":")),
             **options,
         )
         event.listen(self._engine, "connect", _prepare_sqlite if name == "sqlite" else _prepare_postgres)
@@ -93,7 +94,7 @@ class Database:
             raise SettingsError(
                 f"The folder {folder} can't be used: {error.strerror}.", field="storage.folder"
             ) from error
-        return cls(URL.create("sqlite", database=str(folder / FILE)).render_as_string())
+        return cls(URL.create("sqlite", database=str(folder / FILE)))
 
     def __repr__(self) -> str:
         return f"Database({self._shown})"

@@ -207,9 +207,10 @@ def test_a_damaged_file_is_said_to_be(tmp_path):
 
 
 def test_sqlite_is_set_up_to_lose_nothing(tmp_path):
-    database = Database.in_folder(tmp_path / "new" / "folder")
+    database = Database.in_folder(tmp_path / "new ?#%20" / "folder")
     database.create()
     asked = lambda name: database.run(lambda c: c.exec_driver_sql(f"PRAGMA {name}").scalar())  # noqa: E731
+    assert (tmp_path / "new ?#%20" / "folder" / "jobs.sqlite").exists()
     assert asked("journal_mode") == "wal"
     assert asked("synchronous") == 2  # FULL
     assert asked("foreign_keys") == 1

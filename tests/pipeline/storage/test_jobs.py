@@ -16,7 +16,10 @@ FAILED = ErrorBody(code="backend_failed", message="The voice said nothing.", ret
 
 def test_a_job_comes_back_as_it_was_accepted(database):
     job = new_job(priority=7, message="queued")
-    given = {"request": {"text": "Grüß dich\u0000", "seed": 2**63 - 1}, "plan": {"nodes": [{"given": {"face": A}}]}}
+    given = {
+        "request": {"text": "Grüß dich\u0000\ud800", "seed": 2**63 - 1},
+        "plan": {"nodes": [{"given": {"face": A}}]},
+    }
     assert database.run(lambda c: add(c, job, webhook="https://example.org/x", **given)) == job
     assert database.read(lambda c: jobs.get(c, job.id)) == job
     assert database.read(lambda c: jobs.request(c, job.id)) == given["request"]
