@@ -4,13 +4,13 @@ Let n be the deployments that may wait, and k the cards on which each of them fi
 The longest turn is T, the longest load L, the longest request R; a replica without requests is gone after S seconds;
 decisions are at most D apart. Then a deployment that is asked for is running after
 
-    W = ceil(n / k) * (T + R + S + 2 * L + 3 * D)
+    W = ceil(n / k) * (T + R + S + 2 * L + 4 * D)
 
 seconds, as long as starts succeed, cards stay, and Ray puts replicas where it is expected to. Why: places in the line
 are kept, and who gets its room and loses it again goes to the end. Each of the first k in line has a card of its own
 that is set aside as a whole, so nobody younger starts there. What is on it already loads for at most L, then keeps
 its turn of T from then on at most, drains for R, goes within S; the waiter loads for L; what happens is seen at most D
-later, three times. So after each such period the first k are running, and k others are first.
+later, four times. So after each such period the first k are running, and k others are first.
 
 A request also waits for those of its own model that came before it. A turn serves at least `concurrency` requests for
 each R seconds in it, so with q requests before it in its queue it waits for ceil((q + 1) / served) periods of W and
@@ -44,7 +44,7 @@ def longest_wait(
     if not roomy:
         return math.inf
     turn, load = longest_turn(waiting, rules), max((footprint.load_seconds for footprint in waiting), default=0.0)
-    period = turn + longest_request + stop_seconds + 2 * load + 3 * interval
+    period = turn + longest_request + stop_seconds + 2 * load + 4 * interval
     return math.ceil(len(waiting) / min(roomy, CLAIMS)) * period
 
 

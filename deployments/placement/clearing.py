@@ -117,20 +117,26 @@ class Clearing:
         cut = slice(low, high)
         card, first = self.card[cut], self.first[cut] - low
         ready, turn = self.ready[cut], self.turn[cut]
-        usable = (self.size[cut] > 0) & (self.loss[cut] <= most)
+        size = self.size[cut]
+        usable = size > 0
+        if most < Loss.BUSY:
+            usable &= self.loss[cut] <= most
         due = None
         if by == math.inf:
             due = np.minimum(self.due[cut], np.maximum(ready, since) + turn)
         else:
             usable &= (self.due[cut] <= by) | ((ready + turn <= by) & (since + turn <= by))
         # What has gone up to here, of this card alone, on top of what the card will have free anyway.
-        summed = np.concatenate(([0], np.cumsum(self.size[cut] * usable)))
-        enough = np.flatnonzero(usable & (summed[1:] - summed[first] + future[card] >= need))
+        summed = np.zeros(size.size + 1, np.int64)
+        np.cumsum(size * usable, out=summed[1:])
+        enough = np.flatnonzero(usable & (summed[1:] >= (need - future)[card] + summed[first]))
         if not enough.size:
             return None
-        ends = enough[np.concatenate(([True], np.diff(card[enough]) > 0))]
+        of = card[enough]
+        ends = enough[np.flatnonzero(np.diff(of, prepend=-1))]
         begins = first[ends]
-        counted = np.concatenate(([0], np.cumsum(usable)))
+        counted = np.zeros(size.size + 1, np.int64)
+        np.cumsum(usable, out=counted[1:])
         keys = [self.collateral[cut][ends], self.loss[cut][ends], counted[ends + 1] - counted[begins]]
         keys.append(self.stamp[cut][ends])
         if due is not None:
@@ -138,7 +144,8 @@ class Clearing:
             keys.insert(0, np.maximum.reduceat(dues, np.column_stack((begins, ends + 1)).ravel())[::2])
         best = np.arange(ends.size)
         for key in keys:
-            best = best[key[best] == key[best].min()]
+            among = key[best]
+            best = best[among == among.min()]
         begin, end = int(begins[best[0]]), int(ends[best[0]])
         home = int(card[end])
         chosen = [low + i for i in range(begin, end + 1) if usable[i]]

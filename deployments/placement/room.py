@@ -17,7 +17,7 @@ class Room:
     not to take what an older one waits for.
     """
 
-    __slots__ = ("budget", "free", "future", "guarded")
+    __slots__ = ("budget", "free", "future", "guarded", "guarding")
 
     def __init__(self, cards: Sequence[Card]) -> None:
         self.budget = np.array([card.budget for card in cards], np.int64)
@@ -25,6 +25,7 @@ class Room:
         self.future = self.budget.copy()
         self.guarded = np.zeros(len(cards), bool)
         """Set aside for one who lost its room to another before: nothing starts that Ray could put here."""
+        self.guarding = False
 
     def hold(self, held: np.ndarray, leaving: np.ndarray) -> None:
         """Book what replicas hold, by card; `leaving` is the part of it that is about to be free."""
@@ -34,10 +35,9 @@ class Room:
     def fit(self, need: int) -> int | None:
         """The card that would be left fullest by it, as Ray chooses; None where it fits on none, or where Ray could
         put it on a guarded one."""
-        has, keeps = self.free >= need, self.future >= need
-        if (has & ~keeps & self.guarded).any():
+        if self.guarding and ((self.free >= need) & (self.future < need) & self.guarded).any():
             return None
-        fits = np.flatnonzero(has & keeps)
+        fits = np.flatnonzero(np.minimum(self.free, self.future) >= need)
         return int(fits[self.free[fits].argmin()]) if fits.size else None
 
     def coming(self, need: int, preferred: int | None) -> int | None:
@@ -51,6 +51,10 @@ class Room:
         """A replica is asked for there."""
         self.free[card] -= need
         self.future[card] -= need
+
+    def guard(self, card: int) -> None:
+        self.guarding = True
+        self.guarded[card] = True
 
     def set_aside(self, card: int, need: int) -> None:
         """Somebody waits for it there."""

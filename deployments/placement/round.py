@@ -19,8 +19,9 @@ from deployments.placement.line import admit, in_order
 CLAIMS: Final = 16
 """So many of those that wait have a card set aside before those in their way may go; the others follow."""
 
-CLEARINGS: Final = 16
-"""So many are made room for in one decision; the rest at the next, a control loop later."""
+SEARCHES: Final = 16
+"""So often all cards are searched for something to clear in one decision; who comes later is served at the next, a
+control loop later. What is found is kept, so everybody's turn comes."""
 
 STARTS: Final = 64
 """So many replicas are asked for in one decision, at most."""
@@ -52,7 +53,7 @@ class Round:
         self.evictions: list[Eviction] = []
         self.waiting: list[Waiting] = []
         self.rechecks: list[float] = []
-        self.clearings = self.claims = 0
+        self.searches = self.claims = 0
         # Who needs no less and came later finds nothing where an older one found nothing: the least needs for which
         # there was no room, nothing to clear now, and nothing to clear ever.
         self.no_room = self.futile_now = self.futile_ever = math.inf
@@ -146,7 +147,8 @@ class Round:
             else:
                 self._find_room(standing, ticket, claimed.get(standing.name))
         if any(wait.cause in (WaitCause.TURN, WaitCause.LINE) for wait in self.waiting):
-            self.rechecks += self.clearing.due[np.isfinite(self.clearing.due)].tolist()
+            coming = self.clearing.due[self.clearing.due > self.clock]
+            self.rechecks += [float(coming.min())] if coming.size else []
 
     def _find_room(self, standing: Standing, ticket: Ticket, claim: int | None) -> None:
         """A start, or a card that is being cleared, or one that will be, or a place in the line."""
@@ -166,17 +168,22 @@ class Round:
                 self._set_aside(standing, ticket, home, -math.inf, bumped=pending)
                 return
             self.no_room = min(self.no_room, need)
-        if need < self.futile_now and self.clearings < CLEARINGS:
+        if need < self.futile_now and self.searches < SEARCHES:
+            self.searches += 1
             if (plan := self._plan(need, ticket.since, self.clock, Loss.BUSY)) is not None:
-                self.clearings += 1
                 self._clear(plan, standing.name)
                 self._set_aside(standing, ticket, plan.card, -math.inf, bumped=pending or ticket.until == -math.inf)
                 return
             self.futile_now = need
         if need < self.futile_ever and self.claims < CLAIMS:
-            kept = None if ticket.card is None else self.index[ticket.card]
-            plan = None if kept is None else self._plan(need, ticket.since, math.inf, Loss.BUSY, kept)
-            plan = plan or self._plan(need, ticket.since, math.inf, Loss.BUSY)
+            plan = None
+            if ticket.card is not None:
+                plan = self._plan(need, ticket.since, math.inf, Loss.BUSY, self.index[ticket.card])
+            if plan is None and self.searches < SEARCHES:
+                self.searches += 1
+                plan = self._plan(need, ticket.since, math.inf, Loss.BUSY)
+                if plan is None:
+                    self.futile_ever = need
             if plan is not None:
                 self.claims += 1
                 self.clearing.spend(plan.rows)
@@ -185,7 +192,6 @@ class Round:
                 later = ticket.until is not None and plan.until > ticket.until
                 self._set_aside(standing, ticket, plan.card, plan.until, bumped=pending or later)
                 return
-            self.futile_ever = need
         self._wait(standing, ticket, WaitCause.LINE)
 
     def _set_aside(self, standing: Standing, ticket: Ticket, home: int, until: float, *, bumped: bool) -> None:
@@ -193,7 +199,7 @@ class Round:
         if bumped and not ticket.bumped:
             ticket = replace(ticket, bumped=True)
         if ticket.bumped:
-            self.room.guarded[home] = True
+            self.room.guard(home)
         self._wait(standing, ticket, WaitCause.STOPPING if until == -math.inf else WaitCause.TURN, home, until)
 
     def _trim(self) -> None:

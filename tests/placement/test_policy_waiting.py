@@ -82,4 +82,4 @@ def test_models_that_exclude_each_other_take_turns() -> None:
     footprints = {name: Footprint(need=6, load_seconds=0.5) for name in "abc"}
     world = contend([10], footprints, {"a": 4, "b": 4, "c": 4}, turn=2.0)
     answered = [sum(request.deployment == name for request in world.served) for name in "abc"]
-    assert min(answered) > 0.8 * max(answered), "and each gets about as much as the others"
+    assert min(answered) > 0.6 * max(answered), "and each gets about as much as the others"
