@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import subprocess
@@ -38,6 +39,13 @@ class Prometheus:
         found = self.query(expression)
         assert len(found) < 2, found
         return float(found[0]["value"][1]) if found else None
+
+    def reaches(self, expression: str, value: float, seconds: float = 60) -> None:
+        """Returns when the only series has this value, to a millionth: each process reports in its own time."""
+        end = time.monotonic() + seconds
+        while (found := self.number(expression)) is None or not math.isclose(found, value, rel_tol=1e-6):
+            assert time.monotonic() < end, (expression, found)
+            time.sleep(0.2)
 
     def names(self) -> set[str]:
         return set(self._client.get("/label/__name__/values").json()["data"])

@@ -36,7 +36,8 @@ def test_the_command_line_masks_it(running: Server) -> None:
 def test_rays_dashboard_does_not_have_it(running: Server) -> None:
     running.wait_for_dashboard()
     token = Path(running.urls()["token"]).read_text().strip()
-    for path in ("/api/serve/applications/", "/api/v0/actors?detail=1", "/api/jobs/", "/nodes?view=details"):
+    lists = ("actors", "tasks", "workers", "runtime_envs")
+    for path in ("/api/serve/applications/", "/api/jobs/", *(f"/api/v0/{name}?detail=1" for name in lists)):
         answer = httpx.get(running.dashboard + path, headers={"Authorization": f"Bearer {token}"}, timeout=60)
         assert answer.status_code == 200, path
         assert len(answer.content) > 2
