@@ -199,9 +199,12 @@ def made(studio: Studio, request: VideoRequest, *, quiet: bool, kept: bool) -> V
         with closing(studio.watch(job.id)) as jobs:
             job = progress.follow(jobs, quiet=quiet)
     except KeyboardInterrupt:
-        told = _cancelled(studio, job.id)
-        if kept and not quiet:
-            screen.note(told)
+        telling = kept and not quiet
+        if telling:
+            screen.note(f"Cancelling {job.id}; Ctrl-C again leaves it to the server.")
+        became = _cancelled(studio, job.id)
+        if telling:
+            screen.note(became)
         raise
     except Unavailable as error:
         if kept:
