@@ -13,8 +13,8 @@ its turn of T from then on at most, drains for R, goes within S; the waiter load
 later, four times. So after each such period the first k are running, and k others are first.
 
 A request also waits for those of its own model that came before it. A turn serves at least `concurrency` requests for
-each R seconds in it, so with q requests before it in its queue it waits for ceil((q + 1) / served) periods of W and
-turns.
+each R seconds in it, so with q requests before it in its queue it waits for ceil((q + 1) / served) times W, a turn, and
+R: the turn may have been over as it came.
 """
 
 from __future__ import annotations

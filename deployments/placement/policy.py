@@ -5,11 +5,11 @@ A pure function: no Ray, no clock of its own, no log; the same facts give the sa
 - A card's budget is never exceeded. A replica holds its room from when it is asked for until it is gone.
 - Idle models stay until room is needed, or their `keep_alive` is over.
 - Those who wait are served oldest first. Whoever is older has its room set aside; the younger may use what is left.
-- Room is made on one card, chosen as a whole, so that free memory in pieces on several cards serves nobody as an
-  excuse. What goes first: models loaded in advance and never used; replicas beyond the first of their deployment; the
-  least recently used idle model, one that a running job needs soon last; busy models whose turn is up, the longest
-  served first. Never a pinned model's last replica. No more than needed: without any of those that go, the waiter
-  would not fit.
+- Room is made on one card, chosen as a whole: free memory in pieces on several cards is of use to nobody. What goes
+  first: models loaded in advance and never used; replicas beyond the first of their deployment, the idle before the
+  busy; the least recently used idle model, those that a running job needs soon last; busy models whose turn is up, the
+  longest served first. Never a pinned model's last replica. No more than needed: without any one of those that go, the
+  waiter would not fit. Serve chooses which replica of several it stops, so others of the deployment may go along.
 - A busy model keeps its room for a turn, counted from when it could work and somebody waited, and serves its queue
   in it. Then it is drained: it finishes the requests that it has.
 - More replicas of one deployment, and models that running jobs need next, only where room is spare.
