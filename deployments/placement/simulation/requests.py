@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -114,7 +113,3 @@ def popularity(count: int, exponent: float = 1.0) -> list[float]:
     weights = [k**-exponent for k in range(1, count + 1)]
     total = sum(weights)
     return [weight / total for weight in weights]
-
-
-def merged(sources: Iterable[Recorded]) -> Recorded:
-    return Recorded(list(itertools.chain.from_iterable(source.requests for source in sources)))

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from deployments.placement.simulation.requests import Clients, Recorded, merged, poisson, popularity, read
+from deployments.placement.simulation.requests import Clients, Recorded, poisson, popularity, read
 
 
 def test_a_recording_is_played_by_time(tmp_path: Path) -> None:
@@ -65,8 +65,3 @@ def test_clients_ask_again_when_they_are_answered_until_the_end() -> None:
     assert (following.deployment, following.arrival) == ("a", 4.5)
     first.done = 9.8
     assert clients.after(first) is None
-
-
-def test_recordings_are_put_together() -> None:
-    both = merged([poisson({name: 1.0}, {name: 1.0}, 10.0, Random(1)) for name in "ab"])
-    assert {request.deployment for request in both.requests} == {"a", "b"}
