@@ -8,6 +8,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,8 +28,8 @@ AGAIN_SECONDS: Final = 0.5
 """Until the coordinator is asked again, after it went away."""
 OPEN_SECONDS: Final = 10.0
 """Longest wait of a new listener for a coordinator that is being started."""
-WRITES: Final = 400
-"""Writes a second to all listeners together: each costs the replica and Serve's proxy a third of a millisecond. They
+WRITES: Final = 250
+"""Writes a second to all listeners together: each costs the replica and Serve's proxy more than half a millisecond. They
 are spread evenly, so that requests come through in between; what happens meanwhile is written together."""
 
 
@@ -110,7 +111,8 @@ class EventFeed:
     def _add(self, listener: Listener) -> None:
         self._listeners.setdefault(listener.job_id, set()).add(listener)
         if self._following is None:
-            self._following = asyncio.create_task(self._follow(), name="events")
+            # In a context of its own: what is called in that of a request, Serve cancels when its client leaves.
+            self._following = asyncio.create_task(self._follow(), name="events", context=Context())
 
     def _remove(self, listener: Listener) -> None:
         same = self._listeners[listener.job_id]
@@ -135,6 +137,10 @@ class EventFeed:
                 log.warning("the stream of events ended; opening it again")
             except MouthpieceError as error:
                 log.warning("the stream of events broke, opening it again: %s", error)
+            except asyncio.CancelledError:
+                if _cancelled():
+                    raise
+                log.warning("the stream of events was cancelled; opening it again")
             except Exception:
                 log.exception("the stream of events broke; opening it again")
             self._open.clear()
@@ -224,6 +230,12 @@ class Listener:
             return []
         self.behind = len(page) == PAGE
         return page
+
+
+def _cancelled() -> bool:
+    """Whether this task is, rather than a call that it made: Ray says both by the same exception."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _set(event: asyncio.Event, seconds: float) -> bool:

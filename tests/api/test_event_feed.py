@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from contextvars import ContextVar
 
 import pytest
 
@@ -209,6 +210,46 @@ def test_a_coordinator_that_does_not_come_up(monkeypatch: pytest.MonkeyPatch) ->
         assert feed.listeners == 0
 
     asyncio.run(test())
+
+
+def test_a_stream_that_was_cancelled_is_opened_again() -> None:
+    class Cancelling(MemoryOperations):
+        async def follow_events(self) -> AsyncIterator[list[Event]]:
+            async for batch in super().follow_events():
+                yield batch
+                if batch and self.streams == 1:
+                    raise asyncio.CancelledError
+
+    async def test() -> None:
+        operations = Cancelling()
+        feed = EventFeed(operations)
+        async with asyncio.timeout(30), feed.listen() as listener:
+            for _ in range(3):
+                event = operations.happens("task.progress", "a")
+                assert await until(listener, event.id) == [event.id]
+        assert operations.streams == 2
+
+    asyncio.run(test())
+
+
+def test_the_stream_is_nobodys_request() -> None:
+    """Serve cancels what was called in the context of a request when its client leaves."""
+    request: ContextVar[str] = ContextVar("request", default="none")
+    seen: list[str] = []
+
+    class Watching(MemoryOperations):
+        async def follow_events(self) -> AsyncIterator[list[Event]]:
+            seen.append(request.get())
+            async for batch in super().follow_events():
+                yield batch
+
+    async def test() -> None:
+        request.set("of the first listener")
+        async with EventFeed(Watching()).listen():
+            pass
+
+    asyncio.run(test())
+    assert seen == ["none"]
 
 
 def test_an_id_of_another_store_begins_now() -> None:
