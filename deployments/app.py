@@ -17,7 +17,7 @@ from deployments.coordinator import Coordinator
 from deployments.model import Model
 from deployments.placement import arrangement, gpus
 from deployments.placement.footprints import Footprints
-from deployments.works import Runtime
+from deployments.runtime import Runtime
 from pipeline import cascade
 from pipeline.contracts import Capability
 from pipeline.settings import Settings

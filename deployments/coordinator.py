@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ray.serve.handle import DeploymentHandle
 
 from deployments import cluster_status
 from deployments.handles import HandleModels
-from deployments.works import Runtime, Works
+from deployments.runtime import Runtime
 from pipeline.contracts import (
     AudioFormat,
     Avatar,
@@ -35,7 +36,6 @@ from pipeline.contracts import (
     VoiceList,
     VoiceProfile,
 )
-from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.videos import STATUSES, as_video
 from pipeline.library import Library
 from pipeline.media.audio import encode_audio
@@ -48,6 +48,9 @@ from pipeline.storage.consents import ConsentStore
 from pipeline.storage.voices import VoiceStore
 from pipeline.streams import from_thread, into_thread
 from pipeline.text import normalise
+
+if TYPE_CHECKING:
+    from pipeline.jobs.jobs import Jobs
 
 
 class Coordinator:
@@ -64,6 +67,9 @@ class Coordinator:
         handles: Mapping[Capability, Mapping[str, DeploymentHandle]],
         runtime: Runtime,
     ) -> None:
+        # Here and not above: whoever builds the application needs this class, not the database behind it.
+        from deployments.works import Works
+
         self._settings = settings
         self._runtime = runtime
         self._models = HandleModels(handles, settings.options)

@@ -8,10 +8,11 @@ import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from deployments.handles import HandleModels
 from deployments.metrics import metrics
+from deployments.runtime import Runtime
 from pipeline.contracts import UsageTable
 from pipeline.errors import Unavailable
 from pipeline.graph import Node
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from pipeline.storage.database import Database
 
 log = logging.getLogger("mouthpiece.jobs")
-
-Runtime = Literal["cluster", "process"]
-"""Where the application runs: on Ray, with jobs that survive; or in a process, with all of its work."""
 
 ADMISSION: Final = Rank.of(1000, "")
 """What has to be made before a request can be accepted comes before everything: someone is waiting at the door."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -62,6 +62,7 @@ class Builder:
         self._journal = journal
         self._metrics = metrics
         self._flights: dict[str, _Flight] = {}
+        self._clear: Callable[[], Awaitable[bool]] | None = None
         jobs = bench.settings.jobs
         self._turns: dict[Medium, Turns] = {
             "audio": Turns(jobs.audio),
@@ -107,9 +108,14 @@ class Builder:
         """Digests of what is being read or was just made: nothing that may be removed now."""
         return {digest for flight in self._flights.values() for digest in flight.digests}
 
+    def when_full(self, clear: Callable[[], Awaitable[bool]]) -> None:
+        """What is called, once for each node, when the store is full; says whether there is more room now."""
+        self._clear = clear
+
     async def forget(self, digest: str) -> None:
-        """So that what can't be read is made again by whoever wants it next."""
+        """So that what can't be read is made again by whoever wants it next, and has its room."""
         await self._journal.write(lambda connection: nodes.forget(connection, digest))
+        await asyncio.to_thread(self._bench.artifacts.delete, digest)
 
     async def _fly(
         self, key: str, node: Node, made: Mapping[str, str], rank: Rank, flight: _Flight
@@ -123,6 +129,7 @@ class Builder:
             return known, True
         kind, patience = KINDS[node.kind], self._bench.settings.jobs
         model = f"{kind.capability}-{node.backend}"
+        cleared = False
         while True:
             waiting = time.perf_counter()
             async with self._turns[kind.medium].turn(rank):
@@ -138,6 +145,8 @@ class Builder:
                 except Exception as error:
                     failed, seconds = known_error(node, error), time.perf_counter() - started
                     again = _may_pass(failed) and flight.attempt <= patience.retries
+                    if isinstance(failed, StorageFull) and self._clear is not None and not cleared:
+                        cleared = again = await self._clear()
                     self._metrics.step(node.kind, model, seconds, "failed")
                     if not again:
                         self._metrics.failure(node.kind, model, failed.code)

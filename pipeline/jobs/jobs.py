@@ -62,7 +62,8 @@ class Jobs:
         self._metrics = metrics
         self._webhooks = webhooks
         self._queue = Queue(runner, builder, settings.jobs, metrics, self._ended)
-        self._upkeep = Upkeep(settings.storage, journal, artifacts, metrics, self.delete)
+        self._upkeep = Upkeep(settings.storage, journal, artifacts, metrics, self.delete, builder.holding)
+        builder.when_full(self._upkeep.make_room)
         self._changed = asyncio.Condition()
         self._changes = 0
         self._telling: asyncio.Task[None] | None = None

@@ -129,8 +129,8 @@ class LiveJob:
         }
 
         def write(connection: Connection) -> None:
-            jobs.progress(connection, job.id, job.progress, job.message, job.frames_made, job.frames_total)
-            self._event(connection, "task.progress", data)
+            if jobs.progress(connection, job.id, job.progress, job.message, job.frames_made, job.frames_total):
+                self._event(connection, "task.progress", data)
 
         self._journal.post(write)
 

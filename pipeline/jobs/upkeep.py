@@ -16,7 +16,7 @@ from pipeline.settings import Storage
 from pipeline.storage import events, jobs
 from pipeline.storage.artifacts import Artifacts
 from pipeline.storage.references import references
-from pipeline.storage.retention import Swept, sweep
+from pipeline.storage.retention import Swept, make_room, sweep, unreferenced
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -30,6 +30,12 @@ SWEEP_SECONDS: Final = 3600.0
 GRACE_SECONDS: Final = 3600.0
 """Age below which nothing is swept: what is being accepted or made now is not referred to yet."""
 
+ROOM: Final = 64 << 20
+"""Bytes that are cleared for a step that finds the store full, or a twentieth of the quota, if there is so much."""
+
+ROOM_GRACE_SECONDS: Final = 900.0
+"""Age below which nothing goes to make room: longer than a request takes from its upload to its job."""
+
 EVENTS_DAYS: Final = 30.0
 """How long events are kept for listeners that come back."""
 
@@ -37,7 +43,8 @@ PAGE: Final = 100
 
 
 class Upkeep:
-    """Runs until it is closed. `remove` deletes a job by its id. One event loop."""
+    """Runs until it is closed. `remove` deletes a job by its id, `holding` says what is being worked with right now.
+    One event loop."""
 
     def __init__(
         self,
@@ -46,12 +53,14 @@ class Upkeep:
         artifacts: Artifacts,
         metrics: Metrics,
         remove: Callable[[str], Awaitable[None]],
+        holding: Callable[[], set[str]],
     ) -> None:
         self._storage = storage
         self._journal = journal
         self._artifacts = artifacts
         self._metrics = metrics
         self._remove = remove
+        self._holding = holding
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -81,20 +90,39 @@ class Upkeep:
                 except NotFound:
                     continue  # someone else was quicker
         await self._journal.write(lambda c: events.prune(c, now - timedelta(days=EVENTS_DAYS)))
-        unused_since = now - timedelta(days=self._storage.cache_days)
-        loop = asyncio.get_running_loop()
-
-        def keep() -> set[str]:
-            def named(connection: Connection) -> set[str]:
-                return set(references(connection, unused_since=unused_since))
-
-            return asyncio.run_coroutine_threadsafe(self._journal.write(named), loop).result()
-
+        keep = self._keep(now - timedelta(days=self._storage.cache_days))
         began = time.time()
         swept = await asyncio.to_thread(sweep, self._artifacts, keep, grace_seconds=GRACE_SECONDS, now=began)
         if swept.removed:
             log.info("%d artifacts of %.1f MiB were of no use any more.", swept.removed, swept.bytes / 2**20)
         return swept
+
+    async def make_room(self) -> bool:
+        """Removes what no job refers to, used longest ago first, until a step may find room; says whether any went."""
+        quota = self._storage.quota_gigabytes or 0.0
+        needed = max(ROOM, round(quota * 2**30 / 20))
+        keep = self._keep(datetime.now(UTC) + timedelta(days=1))
+        began = time.time()
+
+        def work() -> Swept:
+            droppable = unreferenced(self._artifacts, keep, grace_seconds=ROOM_GRACE_SECONDS, now=began)
+            return make_room(self._artifacts, needed, droppable)
+
+        swept = await asyncio.to_thread(work)
+        log.warning("%d artifacts of %.1f MiB went to make room.", swept.removed, swept.bytes / 2**20)
+        return swept.removed > 0
+
+    def _keep(self, unused_since: datetime) -> Callable[[], set[str]]:
+        """For a sweep, which calls it from its own thread."""
+        loop = asyncio.get_running_loop()
+
+        def named(connection: Connection) -> set[str]:
+            return set(references(connection, unused_since=unused_since))
+
+        async def all_named() -> set[str]:
+            return await self._journal.write(named) | self._holding()
+
+        return lambda: asyncio.run_coroutine_threadsafe(all_named(), loop).result()
 
     async def _outdated(self, before: datetime) -> list[str]:
         found: list[str] = []

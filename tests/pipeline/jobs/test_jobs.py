@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -288,3 +290,35 @@ async def test_a_file_past_the_limit_fails_the_step_and_leaves_nothing(tmp_path:
         assert job.error is not None
         assert (job.state, job.error.code) == ("failed", "video_too_large")
         assert here.artifacts.used() < 2 << 20, "the portrait alone"
+
+
+async def test_a_full_store_is_cleared_of_what_nothing_needs_and_of_nothing_else(tmp_path: Path) -> None:
+    async with works(tmp_path, CountedModels(), quota=4 << 20) as here:
+        first = await here.jobs.wait((await here.jobs.submit(request())).id, 20)
+        assert first.state == "completed"
+        old = here.artifacts.put(b"o" * (1 << 20)).digest
+        with here.artifacts.local(old) as path:
+            os.utime(path, (1, 1))
+        second = await here.jobs.wait((await here.jobs.submit(request(seed=1))).id, 20)
+        assert (second.state, here.artifacts.has(old)) == ("completed", False)
+        third = await here.jobs.wait((await here.jobs.submit(request(seed=2))).id, 20)
+        assert third.error is not None
+        assert (third.state, third.error.code) == ("failed", "quota_reached")
+        assert all(here.artifacts.has(step.artifact) for job in (first, second) for step in job.steps)
+        await here.jobs.delete(first.id)
+        await here.jobs.retry(third.id)
+        assert (await here.jobs.wait(third.id, 20)).state == "completed"
+
+
+async def test_old_jobs_go_and_with_them_what_they_made(tmp_path: Path) -> None:
+    async with works(tmp_path, CountedModels(), storage={"keep_days": 2.0, "cache_days": 1.0}) as here:
+        job = await here.jobs.wait((await here.jobs.submit(request())).id, 20)
+        await here.journal.settle()
+        upkeep = here.jobs._upkeep
+        assert (await upkeep.clean()).removed == 0
+        await here.jobs.get(job.id)
+        later = datetime.now(UTC) + timedelta(days=3)
+        await upkeep.clean(later)
+        with pytest.raises(NotFound):
+            await here.jobs.get(job.id)
+        assert here.artifacts.used() == 0

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -116,13 +117,15 @@ class CountedModels:
 async def works(
     folder: Path, models: CountedModels, *, runner: Runner | None = None, **changes: object
 ) -> AsyncGenerator[SimpleNamespace]:
-    """Opened jobs on `folder`; `changes` are settings of the section `jobs`, and `limits`."""
-    limits = changes.pop("limits", {})
-    settings = Settings.model_validate({"limits": limits, "jobs": {"retry_seconds": 0.01, **changes}})
+    """Opened jobs on `folder`; `changes` are settings of the section `jobs`, and other sections by name;
+    `quota` is the store's, in bytes."""
+    sections = {name: changes.pop(name, {}) for name in ("limits", "storage")}
+    quota: Any = changes.pop("quota", None)
+    settings = Settings.model_validate({**sections, "jobs": {"retry_seconds": 0.01, **changes}})
     folder.mkdir(parents=True, exist_ok=True)
     database = Database.in_folder(folder)
     database.migrate()
-    artifacts, memory = ArtifactFolder(folder / "artifacts"), Memory()
+    artifacts, memory = ArtifactFolder(folder / "artifacts", quota_bytes=quota), Memory()
     feed = Feed()
     journal = Journal(database, feed.poke)
     builder = Builder(Bench(models, artifacts, settings), journal, Metrics(memory))
