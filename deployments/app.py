@@ -50,7 +50,13 @@ def build(args: dict[str, Any]) -> Application:
     from deployments.ingress.ingress import Ingress
 
     coordinator = assemble(settings, runtime="cluster", folder=settings.storage.folder.expanduser())
-    deployment = serve.deployment(name="ingress", ray_actor_options={"num_cpus": CPUS}, max_ongoing_requests=ONGOING)
+    deployment = serve.deployment(
+        name="ingress",
+        ray_actor_options={"num_cpus": CPUS},
+        max_ongoing_requests=ONGOING,
+        graceful_shutdown_timeout_s=5,
+        graceful_shutdown_wait_loop_s=0.1,
+    )
     return deployment(Ingress).bind(coordinator, settings)
 
 
@@ -71,6 +77,9 @@ def assemble(settings: Settings, *, runtime: Runtime, folder: Path) -> Applicati
         ray_actor_options={"num_cpus": CPUS},
         max_ongoing_requests=1000,
         health_check_period_s=10,
+        # Streams of events end with it and never before. What it was doing, its successor goes on with.
+        graceful_shutdown_timeout_s=1,
+        graceful_shutdown_wait_loop_s=0.1,
     )
     return deployment(Coordinator).bind(settings, folder, handles, runtime)
 
