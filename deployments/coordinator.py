@@ -9,11 +9,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from deployments import cluster_status
+from deployments.backends import registry
+from deployments.backends.registry import CAPABILITIES
 from deployments.handles import HandleModels
+<<<<<<< HEAD
+from deployments.placement import arrangement
+from deployments.placement.desk import Desk
+from deployments.placement.footprints import Footprints
+from deployments.works import Runtime, Works
+=======
 from deployments.runtime import Runtime
+>>>>>>> 1a754e53bcdd602bf8e3dc89ba15ec540132998d
 from pipeline.contracts import (
     AudioFormat,
     Avatar,
@@ -36,10 +46,16 @@ from pipeline.contracts import (
     VoiceList,
     VoiceProfile,
 )
+<<<<<<< HEAD
+from pipeline.contracts.placement import ModelWish, Placement
+from pipeline.jobs.jobs import Jobs
+=======
+>>>>>>> 1a754e53bcdd602bf8e3dc89ba15ec540132998d
 from pipeline.jobs.videos import STATUSES, as_video
 from pipeline.library import Library
 from pipeline.media.audio import encode_audio
 from pipeline.media.image import encode_png
+from pipeline.nodes.kinds import KINDS
 from pipeline.settings import Settings
 from pipeline.steps.locate import Locator
 from pipeline.steps.speak import Speaker
@@ -79,6 +95,8 @@ class Coordinator:
         self._speaker = Speaker(self._models, shelf, settings.limits)
         self._locator = Locator(self._models, settings.limits.image_pixels)
         self._library = Library(self._models, settings, self._speaker, self._locator, shelf, avatars, consents)
+        self._desk = _desk(settings, kept, runtime)
+        self._following: asyncio.Task[None] | None = None
         self._works = Works(settings, folder, self._models, self._speaker, avatars, runtime)
 
     async def _jobs(self) -> Jobs:
@@ -87,7 +105,11 @@ class Coordinator:
 
     async def check_health(self) -> None:
         """Called by Serve after start and from time to time; also what takes up the jobs of an earlier life."""
-        await self._jobs()
+        jobs = await self._jobs()
+        if self._following is None:
+            self._following = asyncio.create_task(self._desk.follow(lambda: _ahead(jobs)))
+        elif self._following.done():
+            self._following.result()
 
     # Videos
 
@@ -263,10 +285,17 @@ class Coordinator:
 
     # System
 
+    async def placement(self) -> Placement:
+        """Who is on which card; empty where no model needs one."""
+        return await self._desk.placement()
+
+    async def ask_model(self, model: str, wish: ModelWish) -> Placement:
+        """Asks something of a model that needs a card. Raises `UnknownName`, listing those that do."""
+        return await self._desk.ask(model, wish)
+
     async def models(self) -> dict[Capability, tuple[str, ...]]:
         """Enabled backends by capability, the default first."""
-        capabilities: tuple[Capability, ...] = ("voice", "avatar", "face", "lipsync")
-        return {capability: self._models.enabled(capability) for capability in capabilities}
+        return {capability: self._models.enabled(capability) for capability in CAPABILITIES}
 
     async def status(self) -> Status:
         """The truth about this application: what runs, on what, with which settings."""
@@ -280,6 +309,19 @@ class Coordinator:
             videos=_by_status(await (await self._jobs()).counts()),
             settings=self._settings.model_dump(mode="json"),
         )
+
+
+def _desk(settings: Settings, folder: Path, runtime: Runtime) -> Desk:
+    rows = [registry.find(capability, name) for capability in CAPABILITIES for name in settings.backends(capability)]
+    if runtime == "process":  # nobody shares its cards out
+        return Desk("", (), Footprints(folder))
+    models = arrangement.on_cards(rows, settings)
+    return Desk(serve.get_replica_context().app_name, models, Footprints(folder))
+
+
+def _ahead(jobs: Jobs) -> list[list[str]]:
+    """For each running job, the deployments that it needs from now on."""
+    return [[f"{KINDS[node.kind].capability}-{node.backend}" for node in job] for job in jobs.ahead()]
 
 
 async def _encoded(speech: AsyncIterator[Speech], format: AudioFormat) -> AsyncIterator[bytes]:

@@ -29,6 +29,7 @@ from pipeline.contracts import (
     VoiceList,
     VoiceProfile,
 )
+from pipeline.contracts.placement import ModelWish, Placement
 
 
 class Operations:
@@ -199,6 +200,12 @@ class Operations:
 
     async def delete_avatar(self, avatar: str) -> None:
         await self._call("delete_avatar", avatar)
+
+    async def placement(self) -> Placement:
+        return await self._call("placement")
+
+    async def ask_model(self, model: str, wish: ModelWish) -> Placement:
+        return await self._call("ask_model", model, wish)
 
     async def models(self) -> dict[Capability, tuple[str, ...]]:
         return await self._call("models")

@@ -38,6 +38,7 @@ from pipeline.contracts import (
     VoiceList,
     VoiceProfile,
 )
+from pipeline.contracts.placement import ModelWish, Placement
 from pipeline.layers import Layer
 from pipeline.settings import Settings
 from pipeline.settings_file import load_file
@@ -212,6 +213,12 @@ class Local(Studio):
 
     def backends(self) -> dict[Capability, tuple[str, ...]]:
         return self._call(self._operations.models())
+
+    def placement(self) -> Placement:
+        return self._call(self._operations.placement())
+
+    def ask_model(self, model: str, wish: ModelWish) -> Placement:
+        return self._call(self._operations.ask_model(model, wish))
 
     def status(self) -> Status:
         return self._call(self._operations.status())

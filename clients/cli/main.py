@@ -17,7 +17,7 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from clients.cli import avatars, jobs, render, screen, serve, speak, status, usage, videos, voices
+from clients.cli import avatars, jobs, placement, render, screen, serve, speak, status, usage, videos, voices
 from pipeline.errors import MouthpieceError, SettingsError, UserError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -43,6 +43,8 @@ app.add_typer(avatars.app, name="avatar")
 app.add_typer(videos.app, name="videos")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(usage.app, name="usage")
+app.command("ps")(placement.ps)
+app.add_typer(placement.app, name="models")
 app.command("status")(status.status)
 app.command("serve")(serve.serve)
 

@@ -37,6 +37,7 @@ from pipeline.contracts import (
     VoiceList,
     VoiceProfile,
 )
+from pipeline.contracts.placement import ModelWish, Placement
 from pipeline.contracts.words import IdempotencyKey
 from pipeline.errors import InvalidRequest
 
@@ -213,6 +214,13 @@ class Client(Studio):
 
     def backends(self) -> dict[Capability, tuple[str, ...]]:
         return self._one(_Backends, "GET", "/api/v1/backends").enabled
+
+    def placement(self) -> Placement:
+        return self._one(Placement, "GET", "/api/v1/system/gpus")
+
+    def ask_model(self, model: str, wish: ModelWish) -> Placement:
+        body = wish.model_dump(mode="json", exclude_none=True)
+        return self._one(Placement, "POST", f"/api/v1/system/models/{_part(model)}", json=body)
 
     def status(self) -> Status:
         return self._one(Status, "GET", "/api/v1/status")

@@ -27,6 +27,7 @@ from pipeline.contracts import (
     VoiceList,
     VoiceProfile,
 )
+from pipeline.contracts.placement import ModelWish, Placement
 from pipeline.errors import BackendFailed
 
 ENDED: Final = frozenset({"completed", "failed", "cancelled"})
@@ -208,6 +209,14 @@ class Studio(Protocol):
     @abstractmethod
     def backends(self) -> dict[Capability, tuple[str, ...]]:
         """Enabled backends by capability, the default first."""
+
+    @abstractmethod
+    def placement(self) -> Placement:
+        """Who is on which card; empty where no model needs one."""
+
+    @abstractmethod
+    def ask_model(self, model: str, wish: ModelWish) -> Placement:
+        """Loads, unloads, pins or keeps a model; returns at once, with how things stand."""
 
     @abstractmethod
     def status(self) -> Status: ...

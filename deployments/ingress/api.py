@@ -17,6 +17,7 @@ from deployments.ingress import (
     openai_videos,
     openai_voices,
     parameters,
+    placement,
     speech,
     system,
     usage,
@@ -57,7 +58,7 @@ def make_api(operations: Operations, settings: Settings) -> FastAPI:
         jobs.router(operations, bounds),
         # Serve cuts off what takes longer; a stream that ends by itself leaves its client an orderly end.
         events.router(operations, bounds, seconds=0.9 * settings.server.request_seconds),
-        *(part.router(operations) for part in (usage, speech, library, system)),
+        *(part.router(operations) for part in (usage, speech, library, system, placement)),
         *(
             part.router(operations)
             for part in (openai_audio, openai_voices, openai_images, openai_videos, openai_models)

@@ -61,6 +61,13 @@ def terms(backend: Needing, settings: Settings, footprints: Footprints, *, defau
     )
 
 
+def on_cards(backends: Iterable[Needing], settings: Settings) -> tuple[str, ...]:
+    """Names of the deployments that need a card, none where there is no card."""
+    if room(settings) is None:
+        return ()
+    return tuple(backend.deployment for backend in backends if backend.vram_gigabytes > 0)
+
+
 def options(terms: Terms, cpus: float) -> dict[str, Any]:
     """The options of a deployment that is placed by these terms."""
     return {

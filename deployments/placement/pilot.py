@@ -166,11 +166,13 @@ class Pilot:
             target = None if deployment.name in later else decision.targets.get(deployment.name)
             if target is None or target == context.target_num_replicas:
                 continue
+            # Serve starts one at least for whoever waits where none runs, and goes from several to none by way of one.
             forced = context.current_num_replicas == 0 and context.total_num_requests > 0
-            if self._controller is not None and (forced or target == 0):
-                # Serve would start one for whoever waits, and go from several to none by way of one.
+            if not forced and (target > 0 or context.target_num_replicas == 1):
+                answer[deployment] = target
+            elif self._controller is not None:
                 self._controller.retarget(deployment, target)
-            elif not (forced and target == 0):
+            elif target > 0 or not forced:
                 answer[deployment] = target
         return answer
 

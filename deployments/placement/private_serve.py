@@ -50,6 +50,7 @@ class Controller:
         self._deployments = controller.deployment_state_manager
         self._scheduler = controller.deployment_state_manager._deployment_scheduler
         self._scaling = controller.autoscaling_state_manager
+        self._applications = controller.application_state_manager
 
     @classmethod
     def here(cls) -> Self | None:
@@ -95,19 +96,28 @@ class Controller:
         return order
 
     def retarget(self, deployment: Any, replicas: int) -> None:
-        """So many replicas, whoever waits for them."""
-        self._deployments.autoscale(deployment, replicas)
+        """So many replicas, whoever waits for them. A controller that takes over goes by it too."""
+        if self._deployments.autoscale(deployment, replicas):
+            self._deployments.save_checkpoint()
 
     def share(self, deployment: Any) -> float:
         """Share of a card that the next replica reserves."""
-        return self._deployments._deployment_states[deployment].target_info.replica_config.resource_dict.get("GPU", 0.0)
+        return self._described(deployment).ray_actor_options.get("num_gpus", 0.0)
 
     def resize(self, deployment: Any, share: float) -> None:
-        """The next replicas reserve this share; those that are there keep theirs."""
-        config = self._deployments._deployment_states[deployment].target_info.replica_config
+        """The deployment's replicas reserve this share from now on.
+
+        To Serve it is as if the application had been deployed again with it: it compares every deployment with what the
+        application says in each turn of its control loop, and keeps that over a restart.
+        """
+        config = self._described(deployment)
         config.ray_actor_options = {**config.ray_actor_options, "num_gpus": share}
         config.resource_dict = {**config.resource_dict, "GPU": share}
-        self._scheduler.on_deployment_deployed(deployment, config)
+        self._applications.save_checkpoint()
+
+    def _described(self, deployment: Any) -> Any:
+        app = self._applications._application_states[deployment.app_name]
+        return app._target_state.deployment_infos[deployment.name].replica_config
 
 
 def deploy(

@@ -71,8 +71,8 @@ class Residents:
         if entry.phase is Phase.STARTING and entry.asked is not None:
             since = min(clock, entry.asked)
         elif entry.phase is Phase.RUNNING and report is not None and report.ready is not None:
-            # Not before the controller knew: requests can't have been sent to it.
-            since = min(clock, max(report.ready, first - 1.0))
+            # Requests are sent to it from when the controller knows; after a restart it has been known for longer.
+            since = first if (entry.id, Phase.STARTING) in self._seen else min(clock, report.ready)
         told = live[entry.deployment]
         ongoing, used = told.get(ONGOING, {}).get(entry.id), told.get(USED, {}).get(entry.id)
         last: float | None = None
@@ -80,8 +80,8 @@ class Residents:
             last = clock
         elif used:
             last = min(clock, used)
-        elif used is None and entry.phase is Phase.RUNNING and (entry.id, Phase.STARTING) not in self._seen:
-            last = clock  # from an earlier controller's time; until it has said what it does, it counts as busy
+        elif used is None and entry.phase is Phase.RUNNING:
+            last = clock  # until it has said what it does, it may be at work
         fact = Replica(
             id=entry.id,
             deployment=entry.deployment.name,

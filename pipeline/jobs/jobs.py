@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pipeline.contracts import Event, Job, JobKind, Step, TaskState, VideoRequest
 from pipeline.contracts.states import ENDED
 from pipeline.errors import Busy, Conflict, Damaged, NotFound
-from pipeline.graph import Graph, digest_of
+from pipeline.graph import Graph, Node, digest_of
 from pipeline.ids import new_id
 from pipeline.jobs.builder import Builder
 from pipeline.jobs.feed import Feed
@@ -161,6 +161,10 @@ class Jobs:
     def _now(self, job: Job) -> Job:
         entry = self._queue.entry(job.id)
         return entry.live.snapshot().model_copy(update={"steps": ()}) if entry else job
+
+    def ahead(self) -> list[list[Node]]:
+        """For each job that runs, the oldest first, the nodes that are not made yet, in their order."""
+        return self._queue.ahead()
 
     async def counts(self) -> dict[TaskState, int]:
         return await self._journal.read(jobs.counts)

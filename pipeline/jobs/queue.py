@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from pipeline.contracts import ErrorBody, VideoFacts
 from pipeline.contracts.states import ENDED
 from pipeline.errors import BackendFailed, MouthpieceError
-from pipeline.graph import Graph
+from pipeline.graph import Graph, Node
 from pipeline.jobs.builder import Builder
 from pipeline.jobs.live import LiveJob
 from pipeline.jobs.run import Failed, Product, Run
@@ -75,6 +75,11 @@ class Queue:
 
     def waiting(self) -> int:
         return sum(not entry.started for entry in self._entries.values())
+
+    def ahead(self) -> list[list[Node]]:
+        """For each job that runs, the oldest first, the nodes that are not made yet, in their order."""
+        going = sorted((entry for entry in self._entries.values() if entry.running), key=lambda entry: entry.since)
+        return [[n for n in entry.graph.nodes if entry.live.step_state(n.name) not in ENDED] for entry in going]
 
     async def cancel(self, job_id: str) -> None:
         """Returns when the job has ended, which it may have done by itself meanwhile."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
+from deployments.forking.forked_workers import ForkedWorkers
 from tests.placement import weighted
 
 ROOT = Path(__file__).parents[2]
@@ -78,14 +79,17 @@ def cluster(folder: Path, cards: int, cpus: int = 4) -> Generator[None]:
     from ray import serve
 
     sys.path[:0] = paths
+    forked = ForkedWorkers.start()
     try:
-        _start(cards, cpus)
+        _start(cards, cpus, forked)
         serve.start(proxy_location="Disabled")
         yield
     finally:
         if ray.is_initialized():
             serve.shutdown()
             ray.shutdown()
+        if forked is not None:
+            forked.stop()
         del sys.path[: len(paths)]
         for name, value in kept.items():
             os.environ.pop(name, None)
@@ -93,21 +97,24 @@ def cluster(folder: Path, cards: int, cpus: int = 4) -> Generator[None]:
                 os.environ[name] = value
 
 
-def _start(cards: int, cpus: int) -> None:
+def _start(cards: int, cpus: int, forked: ForkedWorkers | None) -> None:
     """Ray gives a node half a minute to come up; a machine busy with something else may need a second try."""
     import ray
 
+    from deployments import private_ray
+
     for attempt in range(3):
         try:
-            ray.init(
-                address="local",
-                num_cpus=cpus,
-                num_gpus=cards,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=100 << 20,
-            )
+            with private_ray.lean(forked):
+                ray.init(
+                    address="local",
+                    num_cpus=cpus,
+                    num_gpus=cards,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    object_store_memory=100 << 20,
+                )
         except Exception:
             ray.shutdown()
             if attempt == 2:

@@ -123,6 +123,8 @@ def test_a_model_that_needs_more_than_it_says_gets_it_and_its_neighbour_notices_
     assert failure.code == "out_of_memory"
     assert failure.retryable
     assert failure.accepted is not None
+    short = replica_of("greedy").get("replica")
+    cards.until(lambda: short is None or replica_of("greedy").get("replica") != short, "it is replaced")
     tint, _ = cards.ask("greedy").result(timeout_s=PATIENCE)
     assert tint.pitch_hz > 0
     need = cards.until(lambda: cards.view()["models"]["voice-greedy"]["need"], "the need is known")
