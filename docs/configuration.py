@@ -58,10 +58,11 @@ video: {size: 640, crf: 18}
 ## Secrets
 
 Secrets are {SECRETS}, and options of backends whose name says so:
-`api_key`, `hub_token`, `password` and the like. A secret comes from the environment, as it is and not as
-YAML, or from a file that the variable of the same name with `_FILE` at its end names:
-`MOUTHPIECE_WEBHOOKS__SECRET_FILE=/run/secrets/webhooks`. Line breaks at the end of the file are not part of it. In a YAML file, in the `args` of an application and in flags it is refused, since these are copied, kept
-in repositories, and shown: by Ray's dashboard and by the list of processes. For the same reason don't put it in a
+`api_key`, `hub_token`, `password` and the like. A secret comes from the environment, as it is and not as YAML, or from
+a file that the variable of the same name with `_FILE` at its end names:
+`MOUTHPIECE_WEBHOOKS__SECRET_FILE=/run/secrets/webhooks`. Line breaks at the end of the file are not part of it.
+In a YAML file, in the `args` of an application and in flags it is refused, since these are copied, kept in
+repositories, and shown: by Ray's dashboard and by the list of processes. For the same reason don't put it in a
 `runtime_env`; with `serve deploy` it has to be in the environment that the cluster's processes were started with.
 Wherever settings are shown, a secret that is set is `**********`.
 """
