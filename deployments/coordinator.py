@@ -16,14 +16,10 @@ from deployments import cluster_status
 from deployments.backends import registry
 from deployments.backends.registry import CAPABILITIES
 from deployments.handles import HandleModels
-<<<<<<< HEAD
 from deployments.placement import arrangement
 from deployments.placement.desk import Desk
 from deployments.placement.footprints import Footprints
-from deployments.works import Runtime, Works
-=======
 from deployments.runtime import Runtime
->>>>>>> 1a754e53bcdd602bf8e3dc89ba15ec540132998d
 from pipeline.contracts import (
     AudioFormat,
     Avatar,
@@ -46,16 +42,11 @@ from pipeline.contracts import (
     VoiceList,
     VoiceProfile,
 )
-<<<<<<< HEAD
 from pipeline.contracts.placement import ModelWish, Placement
-from pipeline.jobs.jobs import Jobs
-=======
->>>>>>> 1a754e53bcdd602bf8e3dc89ba15ec540132998d
 from pipeline.jobs.videos import STATUSES, as_video
 from pipeline.library import Library
 from pipeline.media.audio import encode_audio
 from pipeline.media.image import encode_png
-from pipeline.nodes.kinds import KINDS
 from pipeline.settings import Settings
 from pipeline.steps.locate import Locator
 from pipeline.steps.speak import Speaker
@@ -321,6 +312,8 @@ def _desk(settings: Settings, folder: Path, runtime: Runtime) -> Desk:
 
 def _ahead(jobs: Jobs) -> list[list[str]]:
     """For each running job, the deployments that it needs from now on."""
+    from pipeline.nodes.kinds import KINDS
+
     return [[f"{KINDS[node.kind].capability}-{node.backend}" for node in job] for job in jobs.ahead()]
 
 
