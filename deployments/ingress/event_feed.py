@@ -29,7 +29,7 @@ AGAIN_SECONDS: Final = 0.5
 OPEN_SECONDS: Final = 10.0
 """Longest wait of a new listener for a coordinator that is being started."""
 WRITES: Final = 250
-"""Writes a second to all listeners together: each costs the replica and Serve's proxy more than half a millisecond. They
+"""Writes a second to all listeners together: each costs the replica and Serve's proxy half a millisecond or more. They
 are spread evenly, so that requests come through in between; what happens meanwhile is written together."""
 
 
