@@ -54,6 +54,8 @@ class Round:
         self.waiting: list[Waiting] = []
         self.rechecks: list[float] = []
         self.searches = self.claims = 0
+        self.turns: dict[int, float] = {}
+        """By card, when the last of those may go whose room is set aside though their turn is not up."""
         # Who needs no less and came later finds nothing where an older one found nothing: the least needs for which
         # there was no room, nothing to clear now, and nothing to clear ever.
         self.no_room = self.futile_now = self.futile_ever = math.inf
@@ -165,14 +167,14 @@ class Round:
                 self._wait(standing, ticket, WaitCause.STARTING, home)
                 return
             if (home := self.room.coming(need, claim)) is not None:
-                self._set_aside(standing, ticket, home, -math.inf, bumped=pending)
+                until = -math.inf if home == claim else self.turns.get(home, -math.inf)
+                self._set_aside(standing, ticket, home, until, bumped=pending)
                 return
             self.no_room = min(self.no_room, need)
         if need < self.futile_now and self.searches < SEARCHES:
             self.searches += 1
             if (plan := self._plan(need, ticket.since, self.clock, Loss.BUSY)) is not None:
-                self._clear(plan, standing.name)
-                self._set_aside(standing, ticket, plan.card, -math.inf, bumped=pending or ticket.until == -math.inf)
+                self._clear_for(standing, ticket, plan, pending)
                 return
             self.futile_now = need
         if need < self.futile_ever and self.claims < CLAIMS:
@@ -184,15 +186,23 @@ class Round:
                 plan = self._plan(need, ticket.since, math.inf, Loss.BUSY)
                 if plan is None:
                     self.futile_ever = need
+            if plan is not None and plan.until <= self.clock:
+                self._clear_for(standing, ticket, plan, pending)
+                return
             if plan is not None:
                 self.claims += 1
                 self.clearing.spend(plan.rows)
                 self.room.future[plan.card] += int(self.census.need[self.census.deployment[list(plan.rows)]].sum())
-                self.no_room = math.inf
+                self.turns[plan.card] = max(plan.until, self.turns.get(plan.card, -math.inf))
+                self.no_room = self.futile_now = math.inf  # what it leaves may be what another lacks
                 later = ticket.until is not None and plan.until > ticket.until
                 self._set_aside(standing, ticket, plan.card, plan.until, bumped=pending or later)
                 return
         self._wait(standing, ticket, WaitCause.LINE)
+
+    def _clear_for(self, standing: Standing, ticket: Ticket, plan: Plan, pending: bool) -> None:
+        self._clear(plan, standing.name)
+        self._set_aside(standing, ticket, plan.card, -math.inf, bumped=pending or ticket.until == -math.inf)
 
     def _set_aside(self, standing: Standing, ticket: Ticket, home: int, until: float, *, bumped: bool) -> None:
         self.room.set_aside(home, standing.footprint.need)
