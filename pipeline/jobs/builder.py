@@ -131,9 +131,11 @@ class Builder:
         model = f"{kind.capability}-{node.backend}"
         cleared = False
         while True:
-            waiting = time.perf_counter()
-            async with self._turns[kind.medium].turn(rank):
+            waiting, turns = time.perf_counter(), self._turns[kind.medium]
+            self._metrics.queued(kind.medium, turns.waiting + 1)
+            async with turns.turn(rank):
                 self._metrics.started(kind.medium, time.perf_counter() - waiting)
+                self._metrics.queued(kind.medium, turns.waiting)
                 flight.attempt += 1
                 for watcher in flight.watchers:
                     watcher.started(flight.attempt)
@@ -157,6 +159,8 @@ class Builder:
             await asyncio.sleep(wait)
         seconds = time.perf_counter() - started
         self._metrics.step(node.kind, model, seconds, "completed")
+        if isinstance(frames := output.facts.get("frames"), int):
+            self._metrics.frames(model, frames)
         stored = output.artifact
         flight.digests.add(stored.digest)
         result = Made(
