@@ -85,7 +85,7 @@ class Builder:
         if flight is None:
             flight = self._flights[key] = _Flight()
             flight.task = asyncio.create_task(self._fly(key, node, made, rank, flight))
-            flight.task.add_done_callback(lambda _: self._flights.pop(key))
+            flight.task.add_done_callback(lambda _: self._landed(key, flight))
         elif flight.attempt:
             watcher.started(flight.attempt)
             if flight.last is not None:
@@ -97,12 +97,17 @@ class Builder:
         except asyncio.CancelledError:
             flight.watchers.remove(watcher)
             if not flight.watchers and not flight.task.done():
+                self._landed(key, flight)  # whoever wants it now begins anew
                 flight.task.cancel()
                 await asyncio.wait({flight.task})
             raise
         if cached or joined:
             self._metrics.cache_hit(node.kind)
         return result, cached or joined
+
+    def _landed(self, key: str, flight: _Flight) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
 
     def holding(self) -> set[str]:
         """Digests of what is being read or was just made: nothing that may be removed now."""

@@ -31,9 +31,11 @@ SHARES = {
 
 def schedule(kills: int, seed: int) -> list[str]:
     """Victims in their shares, every kind at least once, in an order that the seed chooses."""
-    chosen = [victim for victim, share in SHARES.items() for _ in range(max(1, round(share * kills / 100)))]
+    each = list(SHARES)
+    more = random.Random(seed).choices(each, list(SHARES.values()), k=max(0, kills - len(each)))
+    chosen = [*each, *more]
     random.Random(seed).shuffle(chosen)
-    return chosen[: max(kills, len(SHARES))]
+    return chosen
 
 
 def storm(folder: Path, kills: Sequence[str], videos: int, *, postgres: Any = None, seed: int = 0) -> Report:

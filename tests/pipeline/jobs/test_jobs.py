@@ -322,3 +322,26 @@ async def test_old_jobs_go_and_with_them_what_they_made(tmp_path: Path) -> None:
         with pytest.raises(NotFound):
             await here.jobs.get(job.id)
         assert here.artifacts.used() == 0
+
+
+async def test_who_comes_while_the_last_one_leaves_begins_anew(tmp_path: Path) -> None:
+    models = CountedModels()
+    reached = asyncio.Event()
+
+    async def hold(what: str) -> None:
+        if what == "film" and models.calls["film"] == 1:
+            reached.set()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await asyncio.sleep(0.2)  # takes a while to stop
+
+    models.hook = hold
+    async with works(tmp_path, models, running=3, video=2) as here:
+        first = await here.jobs.submit(request())
+        await reached.wait()
+        leaving = asyncio.create_task(here.jobs.cancel(first.id))
+        await asyncio.sleep(0.05)
+        second = await here.jobs.submit(request())
+        assert (await here.jobs.wait(second.id, 20)).state == "completed"
+        assert (await leaving).state == "cancelled"
