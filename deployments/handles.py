@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from ray.exceptions import ObjectLostError, RayActorError
+from ray.exceptions import ObjectLostError, RayActorError, TaskCancelledError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
 from ray.serve.handle import DeploymentHandle
 
@@ -120,7 +120,7 @@ def _transported(started: float, spent: Spent) -> None:
 
 def translated(error: Exception, deployment: str) -> BaseException:
     """Ray wraps what a replica raised; the pipeline wants the thing itself."""
-    if isinstance(error, RequestCancelledError):
+    if isinstance(error, RequestCancelledError | TaskCancelledError):
         # Serve's local mode says so of a caller that is itself being cancelled, which has to stay that.
         task = asyncio.current_task()
         ours = task is not None and task.cancelling() > 0
