@@ -17,6 +17,9 @@ UNUSED: Final[dict[str, Any]] = {"no_monitor": True, "include_log_monitor": Fals
 one that carries workers' logs to the driver, which is told not to print them. `ray start` has flags for both,
 `ray.init` has not. Together 90 MB and 3 CPU seconds of a start."""
 
+PYTHON = "_build_python_executable_command_memory_profileable"
+"""How Ray's node starts the two agents that the raylet waits for."""
+
 
 def _nothing() -> None:
     """Where there is nothing left to start."""
@@ -34,12 +37,14 @@ def lean(forked: ForkedWorkers | None = None) -> Generator[Start]:
     """Within it, `ray.init` starts a local cluster without the processes above, whose workers are `forked`, and leaves
     the dashboard to `Start.dashboard`: Ray waits for it before anything else, though nothing that serves needs it.
     Where this version of Ray is not built so, it changes nothing, and says so in the log."""
+    from ray._private import services
     from ray._private.node import Node
     from ray._private.parameter import RayParams
 
     start = Start()
     original = RayParams.__init__
     server, raylet = getattr(Node, "start_api_server", None), getattr(Node, "start_raylet", None)
+    python = vars(services)[PYTHON]
     chosen = dict(UNUSED) if forked is None else UNUSED | {"worker_path": forked.path, "env_vars": forked.environment}
     if server is None or raylet is None or not set(chosen) <= set(inspect.signature(original).parameters):
         log.warning("this version of Ray starts as it does by itself, which takes longer")
@@ -58,12 +63,17 @@ def lean(forked: ForkedWorkers | None = None) -> Generator[Start]:
         self._webui_url = ""
         start.dashboard = lambda: server(self, **named)
 
+    def agent(*arguments: Any, **named: Any) -> list[str]:
+        return [*python(*arguments, **named), *([] if forked is None else [forked.path])]
+
+    vars(services)[PYTHON] = agent
     RayParams.__init__ = lean_parameters
     Node.start_api_server = later
     Node.start_raylet = announced
     try:
         yield start
     finally:
+        vars(services)[PYTHON] = python
         RayParams.__init__ = original
         Node.start_api_server = server
         Node.start_raylet = raylet

@@ -1,11 +1,11 @@
-"""The process that has imported what every Ray worker imports, and forks a worker whenever Ray starts one.
+"""The process that has imported what Ray's own Python processes import, and forks one whenever Ray starts one.
 
-Run as a script, by `deployments/forking/forked_workers.py`, with the number of a listening socket and the path of
-Ray's `default_worker.py`. It imports and it forks: it starts no thread and connects to nothing, since a fork takes
-neither along. What it could not fork truthfully it refuses, and that worker starts as Ray starts it.
+Run as a script, by `deployments/forking/forked_workers.py`, with the number of a listening socket as its argument. It
+imports and it forks: it starts no thread and connects to nothing, since a fork takes neither along. What it could not
+fork truthfully it refuses, and that process starts as Ray starts it.
 
-Standard input is its lifeline. One line comes in, the process id of the raylet; at its end the zygote ends, and the
-workers do not.
+Standard input is its lifeline. One line comes in, the process id of the raylet; at its end the zygote ends, and what
+it has forked does not.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ import gc
 import importlib
 import os
 import select
+import shutil
 import signal
 import socket
 import struct
 import sys
-import types
-from collections.abc import Generator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Final
 
 BEFORE_RAY: Final = (
@@ -32,13 +33,28 @@ BEFORE_RAY: Final = (
     "uvicorn",
     "grpc",
     "aiohttp",
+    "aiohttp_cors",
     "requests",
     "jsonschema",
+    "prometheus_client",
+    "opentelemetry.exporter.prometheus",
     "google.protobuf.internal.builder",
 )
 """What Ray and Serve import of others: it is loaded while the raylet is on its way."""
 
-WITH_RAY: Final = (
+AGENTS: Final = (
+    "ray.dashboard.agent",
+    "ray.dashboard.modules.aggregator.aggregator_agent",
+    "ray.dashboard.modules.event.event_agent",
+    "ray.dashboard.modules.job.job_agent",
+    "ray.dashboard.modules.log.log_agent",
+    "ray.dashboard.modules.reporter.healthz_agent",
+    "ray.dashboard.modules.reporter.reporter_agent",
+    "ray._private.runtime_env.agent.runtime_env_agent",
+)
+"""The raylet starts two agents before anything else, and waits for them."""
+
+WORKERS: Final = (
     "ray._private.workers.default_worker",
     "ray.serve._private.controller",
     "ray.serve._private.proxy",
@@ -48,14 +64,22 @@ WITH_RAY: Final = (
 )
 """Nothing of Mouthpiece: a program that connects to the cluster may have a `pipeline` of its own."""
 
-OF_THE_WORKER: Final = frozenset({"RAY_JOB_ID", "RAY_RAYLET_PID", "RAY_LD_PRELOAD_ON_WORKERS", "SPT_NOENV"})
-"""Variables that Ray sets for its workers, so that the environment of this process does not have them."""
+RAYS_OWN: Final = frozenset({"RAY_JOB_ID", "RAY_NODE_ID", "RAY_RAYLET_PID", "RAY_LD_PRELOAD_ON_WORKERS", "SPT_NOENV"})
+"""Variables that Ray sets for what it starts, so that the environment of this process does not have them."""
+
+BY_PIPE: Final = "RAY_enable_pipe_based_agent_to_parent_health_check"
+"""With this, which its modules read while they are imported, an agent ends when its standard input does. Without, when
+it is no child of the raylet: a fork would never be."""
+
+OF_A_TERMINAL: Final = frozenset({"COLUMNS", "LINES"})
+"""Variables that may differ too, since libraries set them; they are read when something is shown."""
+
+HERE: Final = sys.path[0]
+WORKER: Final = "default_worker.py"
 
 NO_JOB: Final = "ffffffff"
 """JobID.nil(). Ray's library keeps the variable as it was when the library was loaded; a worker of no job, such as
 Ray starts ahead of need, learns its job from its first task."""
-
-THREADS: Final = "OPENBLAS_NUM_THREADS"
 
 PATIENCE_SECONDS: Final = 5.0
 """How long a stand-in may take to say what it wants. It does so in one breath."""
@@ -63,8 +87,10 @@ PATIENCE_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A worker to fork: what it would have inherited from the process that asks for it."""
+    """A process to fork: what it would have inherited from the one that asks for it."""
 
+    program: Path
+    """Python source."""
     arguments: list[str]
     folder: str
     environment: dict[str, str]
@@ -75,50 +101,58 @@ class Order:
 
 
 class Zygote:
-    """Loads at once, then forks workers of the program `main` until standard input ends."""
+    """Loads at once, then forks until standard input ends."""
 
-    def __init__(self, listener: socket.socket, main: str) -> None:
+    def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
         self._environment = _common(os.environ)
-        self.code = compile(Path(main).read_bytes(), main, "exec")
-        gc.disable()
-        # OpenBLAS starts its threads while it is loaded. One is what Ray, too, gives a worker with a part of a CPU.
-        os.environ.setdefault(THREADS, "1")
-        for module in BEFORE_RAY:
-            _load(module)
-        if THREADS not in self._environment:
-            del os.environ[THREADS]
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
+        _load(BEFORE_RAY)
         self._raylet = _line()
-        os.environ |= {"RAY_JOB_ID": NO_JOB, "RAY_RAYLET_PID": self._raylet, "SPT_NOENV": "1"}
-        with _ids_left_alone():
-            for module in WITH_RAY:
-                _load(module)
-        gc.collect()
-        gc.freeze()
-        gc.enable()
-        if _id_of_a_fork() == _id_of_a_fork():
-            raise RuntimeError("all forks would draw the same ids")
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the workers
+        os.environ |= {"RAY_JOB_ID": NO_JOB, "RAY_RAYLET_PID": self._raylet, "SPT_NOENV": "1", BY_PIPE: "1"}
+        self._later = [AGENTS, WORKERS]
+        self._load_more()
 
     def serve(self) -> tuple[Order, socket.socket] | None:
-        """Returns in each worker, with its order and the connection to its stand-in, and here at the end: None."""
+        """Returns in each fork, with its order and the connection to its stand-in, and here at the end: None."""
         while True:
-            ready, _, _ = select.select([self._listener, 0], [], [])
+            ready, _, _ = select.select([self._listener, 0], [], [], 0 if self._later else None)
             if 0 in ready:
                 return None
+            if not ready:
+                self._load_more()
+                continue
             connection, _ = self._listener.accept()
             with connection:
                 order = _order(connection)
                 if order is None:
                     continue
+                if order.program.name == WORKER:
+                    while self._later:
+                        self._load_more()
                 refusal = self._refusal(order)
                 if refusal is not None:
-                    sys.stderr.write(f"a worker of {refusal}\n")
+                    sys.stderr.write(f"{order.program.name}: {refusal}\n")
                 elif os.fork() == 0:
                     self._listener.close()
                     return order, connection.dup()
                 for file in order.files:
                     os.close(file)
+
+    def _load_more(self) -> None:
+        import ray.actor
+
+        # Ray's library seeds its random ids with the first of them. Let that be a fork's own: but for this, it would be
+        # that of the first class of actors that a module of Serve declares.
+        names, ids = vars(ray.actor), ray.actor.ActorClassID
+        names["ActorClassID"] = SimpleNamespace(from_random=lambda: ids(os.urandom(ids.size())))
+        try:
+            _load(self._later.pop(0))
+        finally:
+            names["ActorClassID"] = ids
+        # With the first fork the threads of OpenBLAS end, by its own doing; they start again where they are needed.
+        if _id_of_a_fork() == _id_of_a_fork():
+            raise RuntimeError("all forks would draw the same ids")
 
     def _refusal(self, order: Order) -> str | None:
         """Modules read the environment while they are imported; a thread may hold a lock while another forks."""
@@ -127,6 +161,8 @@ class Zygote:
             return f"{tasks} threads"
         if order.environment.get("RAY_RAYLET_PID") != self._raylet:
             return "another raylet"
+        if order.program.name != WORKER and order.environment.get(BY_PIPE) != os.environ[BY_PIPE]:
+            return "no agent that its standard input ends"
         theirs, ours = _common(order.environment).items(), self._environment.items()
         differing = (theirs - ours - os.environ.items()) | (ours - theirs)  # some modules set variables
         if differing:
@@ -135,47 +171,31 @@ class Zygote:
 
 
 def _common(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name not in OF_THE_WORKER}
+    return {name: value for name, value in environment.items() if name not in RAYS_OWN | OF_A_TERMINAL}
 
 
-def _load(module: str) -> None:
-    try:
-        importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise  # not the module, which another version may not have, but something that it needs
-
-
-@contextlib.contextmanager
-def _ids_left_alone() -> Generator[None]:
-    """Ray's library seeds its random ids with the first. Let that be a worker's own: without this, it is that of the
-    first class of actors that a module of Serve declares."""
-    import ray.actor
-
-    names, original = vars(ray.actor), ray.actor.ActorClassID
-
-    class FromSystem(original):
-        @classmethod
-        def from_random(cls) -> ray.actor.ActorClassID:
-            return original(os.urandom(original.size()))
-
-    names["ActorClassID"] = FromSystem
-    try:
-        yield
-    finally:
-        names["ActorClassID"] = original
+def _load(modules: Iterable[str]) -> None:
+    gc.disable()
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+                raise  # not the module, which another version may not have, but something that it needs
+    gc.enable()
+    gc.collect()
+    gc.freeze()
 
 
 def _id_of_a_fork() -> bytes:
+    """A random id, as another process draws it."""
     from ray import WorkerID
 
     reader, writer = os.pipe()
-    process = os.fork()
-    if process == 0:
+    if os.fork() == 0:
         os.write(writer, WorkerID.from_random().binary())
         os._exit(0)
     os.close(writer)
-    os.waitpid(process, 0)
     with os.fdopen(reader, "rb") as file:
         return file.read()
 
@@ -203,7 +223,7 @@ def _order(connection: socket.socket) -> Order | None:
             if not piece:
                 raise EOFError
             body += piece
-        count, folder, *words = os.fsdecode(bytes(body)).split("\0")[:-1]
+        program, count, folder, *words = os.fsdecode(bytes(body)).split("\0")[:-1]
         process, _, _ = struct.unpack("=3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     except (struct.error, ValueError, EOFError, OSError):
         for file in files:
@@ -211,7 +231,7 @@ def _order(connection: socket.socket) -> Order | None:
         return None
     variables = (word.partition("=") for word in words[int(count) :])
     environment = {name: value for name, _, value in variables}
-    return Order(words[: int(count)], folder, environment, list(files), process)
+    return Order(Path(program), words[: int(count)], folder, environment, list(files), process)
 
 
 def become(order: Order, connection: socket.socket) -> None:
@@ -230,7 +250,10 @@ def become(order: Order, connection: socket.socket) -> None:
         os.dup2(file, number)
         os.close(file)
     os.environ |= order.environment
-    sys.argv = order.arguments
+    for name in {*RAYS_OWN, BY_PIPE} - order.environment.keys():
+        os.environ.pop(name, None)
+    sys.argv = [str(order.program), *order.arguments]
+    sys.path[sys.path.index(HERE)] = str(order.program.parent)  # the folder of the script, which was this one's
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()  # Python's own generator does this by itself
     # Who kills the stand-in, which is the process that Ray knows until this one has registered, means this one.
@@ -242,17 +265,18 @@ def become(order: Order, connection: socket.socket) -> None:
 
 
 def main() -> None:
-    worker = sys.argv[2]
-    sys.path[0] = str(Path(worker).parent)  # for this script's
-    zygote = Zygote(socket.socket(fileno=int(sys.argv[1])), worker)
-    forked = zygote.serve()
+    listener = socket.socket(fileno=int(sys.argv[1]))
+    folder = Path(listener.getsockname()).parent
+    forked = Zygote(listener).serve()
     if forked is None:
+        shutil.rmtree(folder)  # whoever made it may have been killed
         return
-    become(*forked)
-    module = types.ModuleType("__main__")
-    module.__file__ = sys.argv[0] = worker
+    order, connection = forked
+    become(order, connection)
+    module = ModuleType("__main__")
+    module.__file__ = str(order.program)
     sys.modules["__main__"] = module
-    exec(zygote.code, module.__dict__)  # noqa: S102
+    exec(compile(order.program.read_bytes(), order.program, "exec"), module.__dict__)  # noqa: S102
 
 
 if __name__ == "__main__":

@@ -21,6 +21,10 @@ from deployments.forking.forked_workers import ForkedWorkers
 PATIENCE_SECONDS = 60
 
 
+def title(process: int) -> str:
+    return Path(f"/proc/{process}/cmdline").read_text().rstrip("\0 ")
+
+
 class Seen:
     def seen(self) -> dict[str, Any]:
         """Of its own process."""
@@ -36,7 +40,7 @@ class Seen:
             "environment": dict(os.environ),
             "path": sys.path,
             "main": sys.modules["__main__"].__file__,
-            "title": Path("/proc/self/cmdline").read_text().rstrip("\0 "),
+            "title": title(os.getpid()),
             "drawn": [
                 ray.WorkerID.from_random().hex(),
                 ray.put(0).hex(),
@@ -82,6 +86,8 @@ def main() -> None:
     forked = ForkedWorkers.start()
     if forked is None:
         raise RuntimeError("no zygote")
+    if sys.argv[1:] == ["late"]:
+        os.environ["LATE"] = "1"  # what the zygote has imported may have read that it is not there
     with private_ray.lean(forked):
         ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     zygote, folder = forked.process, forked.folder
@@ -89,11 +95,14 @@ def main() -> None:
 
     actors = [Actor.remote() for _ in range(3)]
     told["first"] = ray.get([actor.seen.remote() for actor in actors])
+    titles = {process: title(process) for process in tree(zygote)}
+    told["agents"] = {process: said for process, said in titles.items() if said.endswith("Agent")}
     raylet = told["raylet"] = int(told["first"][0]["environment"]["RAY_RAYLET_PID"])
-    other = Actor.options(runtime_env={"env_vars": {"COLOUR": "green"}}).remote()
-    told["other"] = ray.get(other.seen.remote())
 
-    if sys.argv[1:] != ["short"]:
+    if sys.argv[1:] != ["late"]:
+        other = Actor.options(runtime_env={"env_vars": {"COLOUR": "green"}}).remote()
+        told["other"] = ray.get(other.seen.remote())
+
         victim = told["first"][0]["process"]
         child = ray.get(actors[0].child.remote())
         os.kill(victim, signal.SIGKILL)
@@ -117,7 +126,7 @@ def main() -> None:
 
     forked.check()
     everyone = [process for process in tree(os.getpid()) if process != os.getpid()]
-    everyone += [told[key]["process"] for key in ("orphan", "late") if key in told]
+    everyone += [*told["agents"]] + [told[key]["process"] for key in ("orphan", "late") if key in told]
     ray.shutdown()
     forked.stop()
     told["left"] = [process for process in everyone if not ends(process)] + [str(folder)] * folder.exists()

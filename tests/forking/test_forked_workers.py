@@ -19,10 +19,10 @@ OWN = {"RAY_JOB_ID", "RAY_RAYLET_PID", "RAY_LD_PRELOAD_ON_WORKERS", "SPT_NOENV",
 """Variables that Ray gives its workers."""
 
 
-def drive(*arguments: str, **variables: str) -> tuple[dict[str, Any], str]:
+def drive(*arguments: str) -> tuple[dict[str, Any], str]:
     """What `cluster.py` told, and its log. Ray gives a node half a minute, which a busy machine may not manage."""
     command = [sys.executable, "-m", "tests.forking.cluster", *arguments]
-    environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"} | variables
+    environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
     for _ in range(3):
         ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
         if "timed out during startup" not in ended.stderr:
@@ -39,6 +39,10 @@ def told() -> dict[str, Any]:
 
 def test_workers_are_forks_of_the_zygote(told: dict[str, Any]) -> None:
     assert {worker["parent"] for worker in told["first"]} == {told["zygote"]}
+
+
+def test_the_agents_of_the_raylet_are_forks_too(told: dict[str, Any]) -> None:
+    assert sorted(told["agents"].values()) == ["ray::DashboardAgent", "ray::RuntimeEnvAgent"]
 
 
 def test_a_fork_has_what_a_worker_has(told: dict[str, Any]) -> None:
@@ -61,7 +65,7 @@ def test_no_two_forks_draw_the_same(told: dict[str, Any]) -> None:
 def test_a_worker_of_another_environment_starts_as_ray_starts_it(told: dict[str, Any]) -> None:
     assert told["other"]["environment"]["COLOUR"] == "green"
     assert told["other"]["parent"] == told["raylet"]
-    assert "workers are not forked: a worker of another environment: COLOUR" in told["said"]
+    assert "workers are not forked: default_worker.py: another environment: COLOUR" in told["said"]
 
 
 def test_a_killed_worker_is_replaced_by_a_fork_and_its_children_are_ended(told: dict[str, Any]) -> None:
@@ -86,8 +90,8 @@ def test_stopping_leaves_nothing_behind(told: dict[str, Any]) -> None:
 
 
 def test_what_can_not_be_forked_truthfully_is_not_forked() -> None:
-    facts, said = drive("short", OMP_NUM_THREADS="2")
+    facts, said = drive("late")
     assert {worker["parent"] for worker in facts["first"]} == {facts["raylet"]}
-    assert {worker["environment"]["OMP_NUM_THREADS"] for worker in facts["first"]} == {"2"}
-    assert "workers are not forked: a worker of 2 threads" in said
+    assert {worker["environment"]["LATE"] for worker in facts["first"]} == {"1"}
+    assert "another environment: LATE" in said
     assert facts["left"] == []
