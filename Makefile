@@ -7,7 +7,7 @@ UV := $(BIN)/uv
 SWIFT := build/swift
 export UV_FIND_LINKS := $(PIP_FIND_LINKS)
 
-.PHONY: demo serve test check bench chaos format lock clean
+.PHONY: demo serve test check bench bench-placement chaos format lock clean
 
 demo: $(VENV)/.installed  ## the main job through Ray Serve: out/demo.mp4
 	@$(BIN)/python -m clients.demo
@@ -26,6 +26,9 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev  ## the figures of the README, in one run
 	$(BIN)/python -m benchmarks
+
+bench-placement: $(VENV)/.installed-dev  ## models that take turns on a logical card; 15 minutes, mostly plain Serve's
+	$(BIN)/python -m benchmarks.placement
 
 chaos: $(VENV)/.installed-dev  ## a hundred kills over a running load, and a table of what came of it
 	$(BIN)/python -m tests.chaos

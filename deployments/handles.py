@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 from ray.exceptions import ObjectLostError, RayActorError, TaskCancelledError
@@ -83,6 +84,16 @@ class HandleModels:
         return self._stream("lipsync", backend, "film", request, encoding)
 
     async def _call(self, capability: Capability, backend: str, *arguments: Any) -> Any:
+        try:
+            return await self._call_once(capability, backend, *arguments)
+        except Unavailable as error:
+            if error.code != REPLICA_DIED:
+                raise
+        # The same request gives the same result, so another replica may do it again; once, lest it be the request
+        # that kills them.
+        return await self._call_once(capability, backend, *arguments)
+
+    async def _call_once(self, capability: Capability, backend: str, *arguments: Any) -> Any:
         started = time.perf_counter()
         response: Any = self._handles[capability][backend].call.remote(*arguments)
         try:
@@ -96,6 +107,23 @@ class HandleModels:
         return result
 
     async def _stream(self, capability: Capability, backend: str, method: str, *arguments: Any) -> AsyncIterator[Any]:
+        begun = False
+        try:
+            async with aclosing(self._stream_once(capability, backend, method, *arguments)) as items:
+                async for item in items:
+                    begun = True
+                    yield item
+            return
+        except Unavailable as error:
+            if error.code != REPLICA_DIED or begun:
+                raise
+        async with aclosing(self._stream_once(capability, backend, method, *arguments)) as items:
+            async for item in items:
+                yield item
+
+    async def _stream_once(
+        self, capability: Capability, backend: str, method: str, *arguments: Any
+    ) -> AsyncGenerator[Any]:
         started = time.perf_counter()
         handle = self._handles[capability][backend].options(method_name=method, stream=True)
         response: Any = handle.remote(*arguments)

@@ -49,20 +49,20 @@ class Journal:
     ) -> None:
         """One decision, and what it was taken from."""
         for start in decision.starts:
-            self._say(clock, _started(start))
+            self._say(clock, "start", start.deployment, _started(start))
         for eviction in decision.evictions:
             if eviction.replica not in self._evicted:
                 self._evicted[eviction.replica] = clock
                 self._metrics.eviction(eviction.deployment, eviction.cause)
-                self._say(clock, _evicted(eviction))
+                self._say(clock, "leave", eviction.deployment, _evicted(eviction))
         self._swaps(residents, clock)
         self._waits(decision, demand, clock)
         self._gauge(residents, footprints, cards, budget)
         self._show(decision, residents, demand, footprints, needs, cards, budget, clock)
 
-    def _say(self, clock: float, line: str) -> None:
+    def _say(self, clock: float, kind: str, model: str, line: str) -> None:
         log.info("%s", line)
-        self._lines.append({"at": clock, "text": line})
+        self._lines.append({"at": clock, "kind": kind, "model": model, "text": line})
 
     def _swaps(self, residents: Sequence[Resident], clock: float) -> None:
         there = {resident.fact.id for resident in residents}
@@ -90,7 +90,8 @@ class Journal:
             self._metrics.waiters(name, demand[name].queued if name in demand else 0)
             before = self._waiting.get(name)
             if before is None or before.cause != waiting.cause:
-                self._say(clock, f"{name} waits: {waiting.cause}" + (f" on {waiting.card}" if waiting.card else ""))
+                where = f" on {waiting.card}" if waiting.card else ""
+                self._say(clock, "wait", name, f"{name} waits: {waiting.cause}{where}")
         self._waiting = now
 
     def _gauge(

@@ -84,7 +84,7 @@ class Pilot:
             clock,
             hints=[[name for name in job if name in footprints] for job in self._wishes.get("hints", ())],
             state=self._state,
-            rules=Rules(turn=first.turn, start_limit=first.start_limit),
+            rules=Rules(turn=first.turn, turn_per_load=first.turn_per_load, start_limit=first.start_limit),
         )
         self._state = decision.state
         journal.record(decision, residents, demand, footprints, needs, self._cards, first.budget, clock)

@@ -34,7 +34,8 @@ class Terms:
     pinned: bool = False
     prewarm: bool = False
     turn: float = 12.0
-    """`Rules.turn`; the same for all deployments of an application, as is the next."""
+    """As in `Rules`; the same for all deployments of an application, as are the next two."""
+    turn_per_load: float = 2.0
     start_limit: float = 120.0
 
     def kwargs(self) -> dict[str, Any]:

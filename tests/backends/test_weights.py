@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from safetensors.numpy import save_file
 
+from deployments.backends.device import Logical, OutOfMemory
 from deployments.backends.weights import Weights
 from pipeline.errors import Damaged
 
@@ -37,6 +38,19 @@ def test_every_byte_is_read(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_file({"a": np.zeros(20_000_000, np.uint8)}, path)
     assert Weights(path).read() == path.stat().st_size
+
+
+def test_all_of_it_is_placed_on_a_card(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    tensors = {f"layer.{i}": np.full(1000, i, np.uint8) for i in range(10)}
+    save_file(tensors, path)
+    card = Logical(10_000)
+    placed = Weights(path).place(card)
+    for name, array in tensors.items():
+        np.testing.assert_array_equal(placed[name], array)
+    assert card.peak == 10_000
+    with pytest.raises(OutOfMemory):
+        Weights(path).place(Logical(9_999))
 
 
 def test_arrays_outlive_the_file(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,6 +90,7 @@ def cluster(folder: Path, cards: int, cpus: int = 4) -> Generator[None]:
         if ray.is_initialized():
             serve.shutdown()
             ray.shutdown()
+        _let_go()
         if forked is not None:
             forked.stop()
         del sys.path[: len(paths)]
@@ -117,10 +120,19 @@ def _start(cards: int, cpus: int, forked: ForkedWorkers | None) -> None:
                 )
         except Exception:
             ray.shutdown()
+            _let_go()
             if attempt == 2:
                 raise
         else:
             return
+
+
+def _let_go() -> None:
+    """Ray kills its processes and never waits for them, which Python complains of when it collects them: now, where
+    it is known what it is about."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def deploy(folder: Path, names: Sequence[str], **settings: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
@@ -10,8 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from deployments.handles import HandleModels
 from pipeline.errors import BackendFailed
 from tests.placement import cards, weighted
 
@@ -142,6 +145,20 @@ def test_a_killed_replica_gives_its_room_back(card: None) -> None:
     assert tint.pitch_hz > 0
 
 
+def test_a_call_caught_in_a_dying_replica_is_answered_by_another(card: None) -> None:
+    models = HandleModels({"voice": {name: cards.handle(name) for name in NAMES}})
+    cards.ask("clone").result(timeout_s=PATIENCE)
+    pid = cards.until(lambda: replica_of("clone").get("pid"), "it is resident")
+
+    async def caught() -> Any:
+        asking = asyncio.create_task(models.tint("clone", np.zeros(1, np.float32), 2000))
+        await asyncio.to_thread(cards.until, lambda: replica_of("clone").get("ongoing"), "it works")
+        os.kill(pid, signal.SIGKILL)
+        return await asking
+
+    assert asyncio.run(caught()).pitch_hz > 0
+
+
 def test_a_killed_controller_goes_by_what_is_resident(card: None) -> None:
     import ray
 
@@ -151,6 +168,7 @@ def test_a_killed_controller_goes_by_what_is_resident(card: None) -> None:
     os.kill(ray.get(controller.get_pid.remote()), signal.SIGKILL)
     killed = time.time()
     cards.until(lambda: cards.view()["at"] > killed + 1, "a new policy decides", PATIENCE)
+    cards.until(lambda: replica_of("tts"), "it is known again")
     assert replica_of("tts").get("replica") == before, "it was not loaded anew"
     for name in ("draw", "tts"):
         cards.ask(name).result(timeout_s=PATIENCE)
