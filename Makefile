@@ -27,6 +27,12 @@ check: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev  ## the figures of the README, in one run
 	$(BIN)/python -m benchmarks
 
+bench-jobs: $(VENV)/.installed-dev  ## what durability costs
+	$(BIN)/python -m benchmarks.jobs
+
+bench-load: $(VENV)/.installed-dev  ## five hundred jobs at once, two hundred listeners
+	$(BIN)/python -m benchmarks.load
+
 bench-placement: $(VENV)/.installed-dev  ## models that take turns on a logical card; 15 minutes, mostly plain Serve's
 	$(BIN)/python -m benchmarks.placement
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks [NAME ...]
 
-Wants an idle machine and about ten minutes. The scripts run by themselves too: `python -m benchmarks.NAME`.
+Wants an idle machine and about twenty minutes. The scripts run by themselves too: `python -m benchmarks.NAME`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ("product", "refusals", "render", "encode", "lipsync", "visemes", "voices", "portraits")
+ALL = ("product", "refusals", "render", "encode", "lipsync", "visemes", "voices", "portraits", "jobs", "load")
 
 
 def main() -> int:
