@@ -27,10 +27,11 @@ from deployments.ingress.bounds import Bounds
 from deployments.ingress.origin import SameOrigin
 from deployments.ingress.uploads import MEGABYTE, BodyLimit
 from deployments.operations import Operations
+from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 
 
-def make_api(operations: Operations, settings: Settings) -> FastAPI:
+def make_api(operations: Operations, settings: Settings, metrics: Metrics | None = None) -> FastAPI:
     """Everything reachable by HTTP."""
     api = FastAPI(
         title="Mouthpiece",
@@ -52,7 +53,7 @@ def make_api(operations: Operations, settings: Settings) -> FastAPI:
     api.add_middleware(BodyLimit, limit=settings.server.upload_megabytes * MEGABYTE)
     api.add_middleware(SameOrigin, host=settings.server.host)
     answers.install(api)
-    bounds = Bounds()
+    bounds = Bounds(metrics=metrics)
     routers = (
         videos.router(operations, bounds),
         jobs.router(operations, bounds),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
 
 from pipeline.errors import Busy
+from pipeline.metrics import Metrics
 
 LISTENERS: Final = 1000
 """Streams of events that one ingress replica has open."""
@@ -19,10 +20,12 @@ RETRY_SECONDS: Final = 5.0
 
 
 class Places:
-    """`most` of something at a time; `code` and `message` are of the `Busy` that the next one raises."""
+    """`most` of something at a time; `code` and `message` are of the `Busy` that the next one raises.
+    `told` hears how many are taken."""
 
-    def __init__(self, most: int, code: str, message: str) -> None:
+    def __init__(self, most: int, code: str, message: str, told: Callable[[int], None] | None = None) -> None:
         self._most = most
+        self._told = told
         self._code = code
         self._message = message
         self.taken = 0
@@ -35,19 +38,27 @@ class Places:
             return
         if self.taken >= self._most:
             raise Busy(self._message, code=self._code, retry_after=RETRY_SECONDS)
-        self.taken += 1
+        self._count(1)
         try:
             yield
         finally:
-            self.taken -= 1
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        self.taken += change
+        if self._told is not None:
+            self._told(self.taken)
 
 
 class Bounds:
     """The places of one ingress replica."""
 
-    def __init__(self, listeners: int = LISTENERS, waiting: int = WAITING) -> None:
+    def __init__(self, listeners: int = LISTENERS, waiting: int = WAITING, metrics: Metrics | None = None) -> None:
         self.listeners = Places(
-            listeners, "too_many_listeners", f"{listeners} streams of events are open here already."
+            listeners,
+            "too_many_listeners",
+            f"{listeners} streams of events are open here already.",
+            (metrics or Metrics()).listeners,
         )
         self.waiting = Places(
             waiting, "too_many_waiting", f"{waiting} requests wait here already; ask again without wait."

@@ -101,7 +101,8 @@ def router(operations: Operations, bounds: Bounds, seconds: float) -> APIRouter:
 async def _server_sent(feed: EventFeed, bounds: Bounds, wanted: Subscription, seconds: float) -> AsyncIterator[bytes]:
     with bounds.listeners.one():
         async with feed.listen(wanted.job, wanted.after) as listener:
-            yield f"retry: {RECONNECT_MILLISECONDS}\n\n".encode()
+            # Where it begins, for a listener that is cut off before anything happens.
+            yield f"id: {listener.last}\nretry: {RECONNECT_MILLISECONDS}\n\n".encode()
             end, sent = time.monotonic() + seconds, 0
             while sent < STREAM_BYTES and (listener.behind or time.monotonic() < end):
                 batch = await listener.next(min(HEARTBEAT_SECONDS, max(0.0, end - time.monotonic())))

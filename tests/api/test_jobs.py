@@ -124,7 +124,7 @@ def test_wait() -> None:
 
 
 def test_so_many_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds.Bounds.__init__, "__defaults__", (1, 2))
+    monkeypatch.setattr(bounds.Bounds.__init__, "__defaults__", (1, 2, None))
 
     async def test(client: httpx.AsyncClient, operations: MemoryOperations) -> None:
         job_id = operations.add()
