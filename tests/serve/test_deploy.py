@@ -34,8 +34,24 @@ def test_the_deploy_file_deploys_and_replaces_what_runs(running: Server, tmp_pat
     assert job["result"]["size"] == 160, "the arguments of the file hold"
     kept = httpx.get(f"{running.url}/api/v1/videos/{before['id']}", timeout=30).json()
     assert kept["result"] == before["result"], "what was made before is still there"
+
+    flying = [in_flight(running, take) for take in range(3)]
+    while httpx.get(f"{running.url}/api/v1/videos/{flying[0]}", timeout=30).json()["stage"] != "animating":
+        time.sleep(0.05)
     args["video"] = {}
     deploy(running, document, tmp_path, 512)
+    for job_id in flying:
+        job = httpx.get(f"{running.url}/api/v1/jobs/{job_id}?wait={WAIT}", timeout=WAIT + 10).json()
+        assert job["state"] == "completed", job
+        assert job["result"]["size"] == 160, "as it was accepted, not as the new version would"
+        assert all(step["attempts"] <= 1 for step in job["steps"] if step["kind"] != "film"), "done twice"
+
+
+def in_flight(running: Server, take: int) -> str:
+    """A video that is being made, or waits, while its application is replaced."""
+    text = " ".join(f"Sentence {number} of take {take} outlives the version that accepted it." for number in range(8))
+    body = {"text": text, "prompt": "", "seed": take}
+    return httpx.post(f"{running.url}/api/v1/videos", json=body, timeout=60).raise_for_status().json()["id"]
 
 
 def deploy(running: Server, document: dict, folder: Path, size: int) -> None:
