@@ -43,6 +43,7 @@ from pipeline.contracts import (
     VoiceProfile,
 )
 from pipeline.contracts.placement import ModelWish, Placement
+from pipeline.contracts.words import MEDIA_TYPES
 from pipeline.jobs.videos import STATUSES, as_video
 from pipeline.library import Library
 from pipeline.media.audio import encode_audio
@@ -135,6 +136,15 @@ class Coordinator:
         digest = await (await self._jobs()).artifact(job_id)
         async for piece in from_thread(lambda: self._works.artifacts.stream(digest, start, end)):
             yield piece
+
+    async def video_url(self, job_id: str, seconds: int = 3600) -> str | None:
+        """A signed URL of the finished file, where the store has a server of its own."""
+        jobs = await self._jobs()
+        digest, job = await jobs.artifact(job_id), await jobs.get(job_id)
+        format = job.result.format if job.result else "mp4"
+        return await asyncio.to_thread(
+            self._works.artifacts.url, digest, seconds, MEDIA_TYPES[format], f"{job_id}.{format}"
+        )
 
     async def video_still(self, job_id: str, variant: Still) -> bytes:
         """A picture of a finished video as a WebP file: one frame of it, or a sheet of many."""

@@ -85,6 +85,10 @@ class Operations:
         async for piece in self._stream("video_content", job_id, start, end):
             yield piece
 
+    async def video_url(self, job_id: str, seconds: int = 3600) -> str | None:
+        """A signed URL of the finished file that works so long without us; None where it is not in a bucket."""
+        return await self._call("video_url", job_id, seconds)
+
     async def video_still(self, job_id: str, variant: Still) -> bytes:
         """A picture of a finished video as a WebP file: one frame of it, or a sheet of many."""
         return await self._call("video_still", job_id, variant)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
 
 from deployments.ingress.answers import Documented, ErrorAnswer, byte_range, file, streamed
 from deployments.operations import Operations
-from pipeline.contracts import Contract, VideoFormat
+from pipeline.contracts import Contract
+from pipeline.contracts.words import MEDIA_TYPES
 
-MEDIA_TYPES: Final[dict[VideoFormat, str]] = {"mp4": "video/mp4", "webm": "video/webm", "gif": "image/gif"}
 IMMUTABLE: Final = "private, max-age=31536000, immutable"
 """A finished video does not change: not asked for again for a year."""
 
@@ -20,9 +21,16 @@ def documented(error: type[Contract] = ErrorAnswer) -> Documented:
     return (
         file(*MEDIA_TYPES.values())
         | file(*MEDIA_TYPES.values(), status=206, description="The range asked for.")
+        | {307: {"description": "The bucket serves the file there; only with `redirect`."}}
         | {304: {"description": "The file is the one that is known."}}
         | {416: {"model": error, "description": "The range is outside the file."}}
     )
+
+
+async def elsewhere(operations: Operations, video_id: str) -> Response | None:
+    """Where the bucket itself serves the file for an hour; None where there is no bucket."""
+    url = await operations.video_url(video_id)
+    return None if url is None else RedirectResponse(url, 307, {"Cache-Control": "no-store"})
 
 
 async def content(operations: Operations, video_id: str, request: Request) -> Response:

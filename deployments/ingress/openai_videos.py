@@ -17,6 +17,7 @@ from deployments.ingress.openai_models import backend_of, ignored
 from deployments.ingress.uploads import body_schema, read
 from deployments.operations import Operations
 from pipeline.contracts import Backends, Contract, JobState, Language, Name, Still, VideoJob, VideoRequest
+from pipeline.contracts.words import MEDIA_TYPES
 from pipeline.errors import renamed
 
 REFERENCE: Final = ("input_reference",)
@@ -161,7 +162,7 @@ def router(operations: Operations) -> APIRouter:
     @routes.get(
         "/{video_id}/content",
         response_class=StreamingResponse,
-        responses=files.documented(TheirErrorAnswer) | file(*files.MEDIA_TYPES.values(), WEBP),
+        responses=files.documented(TheirErrorAnswer) | file(*MEDIA_TYPES.values(), WEBP),
     )
     async def content(
         video_id: str, request: Request, variant: Annotated[Literal["video", Still], Query()] = "video"

@@ -77,9 +77,14 @@ def router(operations: Operations, bounds: Bounds) -> APIRouter:
         return await streamed(lines(), "text/event-stream", {"Cache-Control": "no-store"})
 
     @routes.get("/{video_id}/content", response_class=StreamingResponse, responses=files.documented())
-    async def content(video_id: str, request: Request) -> Response:
+    async def content(
+        video_id: str,
+        request: Request,
+        redirect: Annotated[bool, Query(description="To the bucket itself, where the videos are kept in one.")] = False,
+    ) -> Response:
         """The file. Understands `Range`, `If-Range` and `If-None-Match`, so that players can seek."""
-        return await files.content(operations, video_id, request)
+        there = await files.elsewhere(operations, video_id) if redirect else None
+        return there or await files.content(operations, video_id, request)
 
     @routes.head("/{video_id}/content", response_class=Response, responses=files.documented())
     async def content_facts(video_id: str, request: Request) -> Response:

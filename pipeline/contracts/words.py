@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Capability = Literal["voice", "avatar", "face", "lipsync"]
 VideoFormat = Literal["mp4", "webm", "gif"]
+MEDIA_TYPES: Final[dict[VideoFormat, str]] = {"mp4": "video/mp4", "webm": "video/webm", "gif": "image/gif"}
 AudioFormat = Literal["wav", "flac", "mp3", "opus", "aac", "pcm"]
 JobState = Literal["queued", "running", "completed", "failed", "cancelled"]
 

@@ -62,6 +62,8 @@ class MemoryOperations(Operations):
         """Called after kept events were read and before they are answered with."""
         self.asked_for_events: list[int] = []
         self.away = False
+        self.bucket = False
+        """Whether files lie where they have a URL of their own."""
         self.streams = 0
         """How often the stream of events was opened."""
         self.watching = 0
@@ -163,6 +165,10 @@ class MemoryOperations(Operations):
         if (await self.job(job_id)).result is None:
             raise Conflict("The video is not completed.", code="not_completed")
         yield FILE[start:end]
+
+    async def video_url(self, job_id: str, seconds: int = 3600) -> str | None:
+        await self.job(job_id)
+        return f"http://bucket.example/{job_id}?for={seconds}" if self.bucket else None
 
     async def video_still(self, job_id: str, variant: Still) -> bytes:
         if (await self.job(job_id)).result is None:

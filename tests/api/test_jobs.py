@@ -190,6 +190,21 @@ def test_usage() -> None:
     play(test)
 
 
+def test_content_may_come_from_the_bucket_itself() -> None:
+    async def test(client: httpx.AsyncClient, operations: MemoryOperations) -> None:
+        job_id = operations.add()
+        await operations.completes(job_id)
+        address = f"/api/v1/videos/{job_id}/content"
+        assert (await client.get(address, params={"redirect": "true"})).content == FILE, "there is no bucket"
+        operations.bucket = True
+        assert (await client.get(address)).content == FILE, "nobody asked for it"
+        there = await client.get(address, params={"redirect": "true"})
+        assert (there.status_code, there.headers["cache-control"]) == (307, "no-store")
+        assert there.headers["location"] == f"http://bucket.example/{job_id}?for=3600"
+
+    play(test)
+
+
 def test_content() -> None:
     async def test(client: httpx.AsyncClient, operations: MemoryOperations) -> None:
         job_id = operations.add()

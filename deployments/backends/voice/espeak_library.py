@@ -3,6 +3,7 @@
 The library keeps everything in globals: the voice, but also the phase of its noise and flutter, which no call
 resets. So each sentence gets the library freshly loaded, and it is unloaded again before the lock is given
 back: what is said never depends on what was said before (4 ms a sentence), and threads take turns per sentence.
+Breath and whisper are random numbers, which the library seeds with the time of day; here they get a seed of ours.
 
 Known limit: where a word in another script makes espeak-ng load a second dictionary (English words in Chinese
 text), it forgets to free it: 180 KB a sentence.
@@ -36,6 +37,7 @@ _CHARS_UTF8 = 1  # without espeakSSML and espeakPHONEMES: "<", "&" and "[[" are 
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _EVENT_LIST_TERMINATED, _EVENT_PHONEME = 0, 7
 _NAME_BYTES = 8
+_SEED = 1
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # U+0001 begins a command to espeak-ng
 
 _lock = threading.Lock()
@@ -162,6 +164,8 @@ def _loaded() -> Generator[ctypes.CDLL]:
             rate = library.espeak_Initialize(_SYNCHRONOUS, 0, str(_data()).encode(), options)
             if rate != SAMPLE_RATE:
                 raise Unavailable("espeak-ng's data can't be read.", code="espeak_missing")
+            library.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))  # espeak_Initialize took the time
+            ctypes.CDLL(None).srand(_SEED)  # the C library's, which the klatt6 kind of voice draws from
             yield library
         finally:
             library.espeak_Terminate()
