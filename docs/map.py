@@ -12,7 +12,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
 FOLDERS: Final = ("pipeline", "deployments", "clients", "benchmarks", "cluster", "docs")
-KINDS: Final = frozenset({".py", ".pyi", ".c", ".h", ".npz", ".html", ".js", ".css", ".yaml", ".json"})
+KINDS: Final = frozenset({".py", ".pyi", ".c", ".h", ".npz", ".html", ".js", ".css", ".yaml", ".yml", ".json"})
 START, END = "<!-- files: written by docs/map.py -->", "<!-- end of files -->"
 
 
@@ -41,7 +41,11 @@ def summary(path: Path) -> str:
     return line.replace("|", "\\|")
 
 
-DATA: Final = {"network.npz": "The weights of `network.py`, float16, as `benchmarks/train_visemes.py` made them."}
+DATA: Final = {
+    "network.npz": "The weights of `network.py`, float16, as `benchmarks/train_visemes.py` made them.",
+    "mouthpiece.json": "The Grafana dashboard: every query names a metric of `pipeline/metrics.py` or of Ray.",
+    "prometheus.yml": "What Prometheus scrapes: every node of the cluster, without Ray's own prefix.",
+}
 """Files that can't say it themselves."""
 
 
