@@ -11,7 +11,7 @@ from typing import Any, Final
 from deployments.metrics import metrics
 from deployments.placement import policy
 from deployments.placement.board import Board, card_id
-from deployments.placement.decision import Decision
+from deployments.placement.decision import Decision, EvictionCause
 from deployments.placement.facts import Card, Demand, Footprint, Phase, Replica, Rules, State
 from deployments.placement.journal import Journal
 from deployments.placement.private_serve import Controller
@@ -174,6 +174,11 @@ class Pilot:
                 self._controller.retarget(deployment, target)
             elif target > 0 or not forced:
                 answer[deployment] = target
+        if self._controller is not None:
+            deployments = {deployment.name: deployment for deployment in contexts}
+            for eviction in decision.evictions:
+                if eviction.cause is EvictionCause.STUCK:
+                    self._controller.end(deployments[eviction.deployment], eviction.replica)
         return answer
 
 

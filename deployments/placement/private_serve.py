@@ -100,6 +100,12 @@ class Controller:
         if self._deployments.autoscale(deployment, replicas):
             self._deployments.save_checkpoint()
 
+    def end(self, deployment: Any, replica: str) -> None:
+        """Kills the replica's process: one that hangs would take all of its grace to stop."""
+        for entry in self._deployments._deployment_states[deployment]._replicas.get():
+            if entry.replica_id.unique_id == replica:
+                entry._actor.force_stop()
+
     def share(self, deployment: Any) -> float:
         """Share of a card that the next replica reserves."""
         return self._described(deployment).ray_actor_options.get("num_gpus", 0.0)

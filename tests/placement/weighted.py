@@ -6,6 +6,7 @@ second. Nothing else is played: files, processes, Ray's accounts and memory are 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,9 @@ class Weighted:
     """A voice as far as Serve is concerned. Loads the file `weights` onto its card; a request takes `extra` bytes
     besides, for `seconds`, and is answered with a sum over its weights."""
 
-    def __init__(self, weights: Path, seconds: float = 0.0, extra: int = 0) -> None:
+    def __init__(self, weights: Path, seconds: float = 0.0, extra: int = 0, hangs: bool = False) -> None:
+        if hangs:
+            threading.Event().wait()
         self._card = device.current()
         self._weights = Weights(weights).place(self._card)
         self._sum = float(sum(int(array[::997].sum(dtype=np.int64)) for array in self._weights.values()))
