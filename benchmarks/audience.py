@@ -32,7 +32,7 @@ async def events(
             opened()
             *blocks, rest = (rest + piece).split(b"\n\n")
             for block in blocks:
-                if block.startswith(b"id: "):
+                if b"\ndata: " in block:  # others say that they begin, or that they are still there
                     yield json.loads(block.partition(b"\ndata: ")[2])
 
 
