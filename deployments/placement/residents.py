@@ -38,6 +38,7 @@ class Residents:
         self._controller = controller
         self._seen: dict[tuple[str, Phase], float] = {}
         self._reports: dict[str, Report] = {}
+        self._swept = False
         self._last: dict[str, tuple[Any, Phase, float]] = {}
         """Without the controller's list: replicas seen so far, and when they left that of those that run."""
 
@@ -134,11 +135,19 @@ class Residents:
             order |= {replica: place for place, replica in enumerate(ids)}
         return order
 
+    def _left_over(self, board: Board) -> set[str]:
+        """Once: replicas that reported, some of which went while no controller was there to see it."""
+        if self._swept or self._controller is None:  # what is public does not show all that are there
+            return set()
+        self._swept = True
+        return set(board.replicas())
+
     def _forget(self, found: list[Resident], board: Board) -> None:
         there = {resident.fact.id for resident in found}
-        for replica in [replica for replica in self._reports if replica not in there]:
-            del self._reports[replica]
-            board.forget(replica)
+        for replica in self._left_over(board) | self._reports.keys():
+            if replica not in there:
+                self._reports.pop(replica, None)
+                board.forget(replica)
         for key in [key for key in self._seen if key[0] not in there]:
             del self._seen[key]
 
