@@ -1,26 +1,40 @@
-"""Databases of both kinds, empty and of the newest schema."""
+"""A bucket of the real S3 server, and a prefix in it for one test."""
+
+import secrets
+from pathlib import Path
 
 import pytest
 
-from pipeline.storage.database import Database
+from pipeline.storage.artifact_bucket import ArtifactBucket
+from tests.swift import REGION
+
+ROOT = Path(__file__).parents[3]
+HOUR = 3600.0
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request, tmp_path):
-    """URL of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/jobs.sqlite"
-    else:
-        server = request.getfixturevalue("postgres")
-        url = server.database()
-        yield url
-        server.start()  # whatever the test did to it
-        server.drop(url)
+@pytest.fixture(scope="module")
+def bucket(s3_server):
+    return s3_server.bucket()
 
 
 @pytest.fixture
-def database(url):
-    database = Database(url)
-    database.create()
-    yield database
-    database.close()
+def prefix():
+    return secrets.token_hex(8)
+
+
+@pytest.fixture
+def opened(s3_server, bucket, prefix, tmp_path):
+    def opened(**options):
+        options = {"client": s3_server.client()} | options
+        return ArtifactBucket(bucket, prefix, endpoint=s3_server.endpoint, region=REGION, scratch=tmp_path, **options)
+
+    return opened
+
+
+@pytest.fixture
+def keys(s3_server, bucket, prefix):
+    def keys():
+        entries = s3_server.client().list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())
+        return {entry["Key"].removeprefix(f"{prefix}/") for entry in entries}
+
+    return keys
