@@ -165,7 +165,7 @@ def _loaded() -> Generator[ctypes.CDLL]:
             if rate != SAMPLE_RATE:
                 raise Unavailable("espeak-ng's data can't be read.", code="espeak_missing")
             library.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))  # espeak_Initialize took the time
-            ctypes.CDLL(None).srand(_SEED)  # the C library's, which the klatt6 kind of voice draws from
+            ctypes.CDLL(None).srand(_SEED)  # the C library's: the breath of Reed and caleb
             yield library
         finally:
             library.espeak_Terminate()

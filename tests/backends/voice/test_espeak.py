@@ -1,4 +1,8 @@
+import json
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,12 +78,43 @@ def test_silence_around_is_short_and_between_sentences_natural(espeak):
 
 
 def test_the_same_request_gives_the_same_bytes_whatever_came_before(espeak):
-    for voice in (None, "klatt4", "whisper"):
+    for voice in (None, "klatt4", "whisper", "Reed"):
         before = say(espeak, voice=voice)
         say(espeak, "Etwas ganz anderes.", language="de", voice="f2", speed=2.0, pitch=3.0)
         after = say(espeak, voice=voice)
         assert before.samples.tobytes() == after.samples.tobytes()
         assert before.phonemes == after.phonemes
+
+
+EVERY_TIMBRE = """
+import ctypes, hashlib, json, sys
+from deployments.backends.voice import espeak_library
+
+ctypes.CDLL(None).srand(int(sys.argv[1]))
+digests = {}
+for name in sorted(espeak_library.variants(), reverse=sys.argv[1] == "2"):
+    samples, events = espeak_library.synthesise("The birch canoe slid.", f"gmw/en-US+{name}", 175, 50, 50)
+    digests[name] = hashlib.sha256(samples.tobytes() + repr(events).encode()).hexdigest()
+json.dump(digests, sys.stdout)
+"""
+
+
+def test_every_timbre_gives_the_same_bytes_in_every_process(tmp_path):
+    """The second process begins with what the first said last, at another time of day, elsewhere, in other words."""
+    root = str(Path(__file__).parents[3])
+    said = []
+    for order, extra in (("1", {}), ("2", {"LC_ALL": "POSIX", "MALLOC_PERTURB_": "77", "PADDING": "x" * 5000})):
+        done = subprocess.run(
+            [sys.executable, "-c", EVERY_TIMBRE, order],
+            env={"PYTHONPATH": root, **extra},
+            cwd=tmp_path if extra else root,
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        said.append(json.loads(done.stdout))
+    assert len(said[0]) > 100
+    assert {name for name in said[0] if said[0][name] != said[1].get(name)} == set()
 
 
 def test_threads_do_not_disturb_each_other(espeak):
