@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from array import array
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from multiprocessing.connection import Connection
@@ -22,7 +22,7 @@ Event = dict[str, Any]
 
 async def events(
     client: httpx.AsyncClient, after: int, opened: Callable[[], None], wait: float
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event]:
     """One stream: kept events above the id `after`, then what happens, for `wait` seconds or until the server ends it.
     `opened` is called when the subscription holds."""
     rest = b""

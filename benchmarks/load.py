@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,25 +113,26 @@ async def watch(client: httpx.AsyncClient, course: Course, after: int, root: int
     """Until every job has ended; weighs the processes at every tenth of them."""
     weigh = {course.jobs * percent // 100: percent for percent in range(10, 101, 10)}
     while True:
-        async for event in events(client, after, lambda: None, 600):
-            after = event["id"]
-            if event["type"] not in ENDS:
-                continue
-            course.ended[event["task_id"]] = event["type"]
-            percent = weigh.get(len(course.ended))
-            if percent is not None:
-                course.memory[percent] = await asyncio.to_thread(sizes, root, processes.unshared_megabytes)
-            if len(course.ended) == course.jobs:
-                return
+        async with aclosing(events(client, after, lambda: None, 600)) as stream:
+            async for event in stream:
+                after = event["id"]
+                if event["type"] not in ENDS:
+                    continue
+                course.ended[event["task_id"]] = event["type"]
+                percent = weigh.get(len(course.ended))
+                if percent is not None:
+                    course.memory[percent] = await asyncio.to_thread(sizes, root, processes.unshared_megabytes)
+                if len(course.ended) == course.jobs:
+                    return
 
 
 async def load(url: str, root: int, jobs: int, listeners: int) -> tuple[Course, list[Event], Report]:
-    """On a running server whose first process is `root`: the course, every event of it as it is kept, and what the
-    listeners were told."""
+    """On a running server whose first process is `root`, with at least ten jobs: the course, every event of it as it is
+    kept, and what the listeners were told."""
     course = Course(jobs)
     async with httpx.AsyncClient(base_url=url, timeout=120) as client:
         face = {"portrait": ("face.png", photo(), "image/png")}
-        avatar = (await client.post("/api/v1/avatars", data={"name": "Face"}, files=face)).raise_for_status().json()
+        avatar = (await client.post("/api/v1/avatars", data={"name": "Load"}, files=face)).raise_for_status().json()
         # Starts what the first request starts.
         first = await client.post("/api/v1/videos", params={"wait": 100}, json=body(jobs, avatar["id"]))
         if first.raise_for_status().json()["status"] != "completed":
@@ -141,6 +142,7 @@ async def load(url: str, root: int, jobs: int, listeners: int) -> tuple[Course, 
         pipe, far = multiprocessing.Pipe()
         audience = multiprocessing.get_context("spawn").Process(target=attend, args=(url, listeners, newest, far))
         audience.start()
+        far.close()  # so that its death is noticed
         await asyncio.to_thread(pipe.recv)
 
         used, began = sizes(root, processes.cpu_seconds), time.perf_counter()
@@ -158,7 +160,9 @@ async def load(url: str, root: int, jobs: int, listeners: int) -> tuple[Course, 
         happened = await kept(client, newest)
         pipe.send(([event["id"] for event in happened], LAST_EVENT_SECONDS))
         report: Report = await asyncio.to_thread(pipe.recv)
+        pipe.close()
         audience.join()
+        (await client.delete(f"/api/v1/avatars/{avatar['id']}")).raise_for_status()
     return course, happened, report
 
 
