@@ -22,7 +22,7 @@ from deployments.placement import gpus
 from pipeline import cascade, settings_file
 from pipeline.errors import MouthpieceError, SettingsError, Unavailable
 from pipeline.layers import Layer
-from pipeline.settings import Settings
+from pipeline.settings import SECRETS, Key, Settings
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,10 @@ LOOPBACK: Final = "127.0.0.1"
 
 CONTROL_LOOP_SECONDS: Final = "0.05"
 """Serve's controller looks at its deployments this often (its default is 0.1): start-up and eviction wait for it."""
+
+NICENESS: Final = "5"
+"""Of Ray's workers (its default is 15): behind whoever sits at this machine, and before the threads that run models,
+which step back by themselves."""
 
 IMPORT_PATH: Final = "deployments.app:build"
 
@@ -87,6 +91,7 @@ class Serving:
         # Read by the processes that Ray starts; ours to set, since this cluster is ours alone.
         os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", CONTROL_LOOP_SECONDS)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_worker_niceness", NICENESS)
         # Ray's own ports listen on every interface whatever it is told, so they ask for the user's token.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         if self.settings.ray.forked_workers:
@@ -101,13 +106,18 @@ class Serving:
             imports.join()
             from ray import serve
 
-            from deployments.app import NAME, build
+            from deployments.app import NAME, build, placed
+            from deployments.placement import private_serve
 
             logging.getLogger("ray.serve").setLevel(logging.WARNING)
             serve.start(
                 http_options={"host": server.host, "port": server.port, "request_timeout_s": server.request_seconds}
             )
-            serve.run(build(self.settings.args()), name=NAME, route_prefix=self._route)
+            application = build(self.settings.args())  # also where nothing is on a card: it refuses what does not fit
+            if placed(self.settings):
+                private_serve.deploy(IMPORT_PATH, _plain(self.settings), name=NAME, route_prefix=self._route)
+            else:
+                serve.run(application, name=NAME, route_prefix=self._route)
         except BaseException as error:
             ray.shutdown()
             self._stop_forking()
@@ -216,6 +226,24 @@ def _ours_alone(config: Path | None, document: Mapping[str, Any], application: M
             field=field,
             accepted=f"one application, {IMPORT_PATH}, without overrides of its deployments",
         )
+
+
+def _plain(settings: Settings) -> dict[str, Any]:
+    """The settings for an application that a worker of the cluster builds: without secrets, which it reads where this
+    process did, from the environment that it has of it."""
+    secret = [key for key in SECRETS if _at(settings.args(), key) is not None]
+    if not secret:
+        return settings.args()
+    args = settings.args() | {"resolved": False}
+    for key in secret:
+        _at(args, key[:-1]).pop(key[-1])
+    return args
+
+
+def _at(args: Any, key: Key) -> Any:
+    for part in key:
+        args = args[part]
+    return args
 
 
 def _import_application() -> None:
