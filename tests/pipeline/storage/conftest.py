@@ -1,15 +1,33 @@
-"""A bucket of the real S3 server, and a prefix in it for one test."""
+"""Databases of both kinds, empty and of the newest schema; a bucket of the real S3 server, and a prefix in it."""
 
 import secrets
-from pathlib import Path
 
 import pytest
 
 from pipeline.storage.artifact_bucket import ArtifactBucket
+from pipeline.storage.database import Database
 from tests.swift import REGION
 
-ROOT = Path(__file__).parents[3]
-HOUR = 3600.0
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request, tmp_path):
+    """URL of an empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/jobs.sqlite"
+    else:
+        server = request.getfixturevalue("postgres")
+        url = server.database()
+        yield url
+        server.start()  # whatever the test did to it
+        server.drop(url)
+
+
+@pytest.fixture
+def database(url):
+    database = Database(url)
+    database.create()
+    yield database
+    database.close()
 
 
 @pytest.fixture(scope="module")
