@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from deployments.backends import registry
 from deployments.placement.berth import Berth
@@ -19,12 +18,6 @@ from pipeline.contracts import AnimationRequest, Capability, Encoding
 from pipeline.errors import BackendFailed, MouthpieceError
 from pipeline.steps.film import film
 from pipeline.streams import from_thread
-
-NICEST: Final = 19
-"""The end of the scale of nice(2)."""
-STEPS_BACK: Final = 10
-"""By how much the thread that runs a backend is nicer than its process: with every core at work, whoever asks how it
-goes is answered before the next frame is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +55,6 @@ class Model:
         # Backends are promised one thread at a time. A lock rather than a one-thread pool, because an abandoned
         # stream has to close its iterator in the thread that runs it.
         self._turn = threading.Lock()
-        # A process that is not the model's alone keeps its place.
-        self._niceness = min(NICEST, os.getpriority(os.PRIO_PROCESS, 0) + STEPS_BACK) if at_once else None
         self._berth = None if terms is None else Berth(terms)
         self._unusable: BackendFailed | None = None
         if at_once:
@@ -110,7 +101,6 @@ class Model:
 
     def _run(self, method: str, arguments: tuple[Any, ...]) -> Any:
         with self._turn:
-            self._step_back()
             self._check()
             try:
                 return getattr(self._backend, method)(*arguments)
@@ -121,7 +111,6 @@ class Model:
 
     def _iterate(self, start: Callable[[], Iterator[Any]]) -> Iterator[Any]:
         with self._turn:
-            self._step_back()
             self._check()
             try:
                 yield from start()
@@ -136,10 +125,6 @@ class Model:
 
     def _working(self) -> AbstractContextManager[None]:
         return self._berth.working() if self._berth else nullcontext()
-
-    def _step_back(self) -> None:
-        if self._niceness is not None:
-            os.setpriority(os.PRIO_PROCESS, 0, self._niceness)  # on Linux that is this thread, and those it starts
 
     def _check(self) -> None:
         if self._unusable is not None:

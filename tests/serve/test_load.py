@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from pathlib import Path
 
 import pytest
 
 from benchmarks.audience import Event, Report
 from benchmarks.load import Course, load
-from deployments.model import STEPS_BACK
 from tests.conftest import Server
-from tests.serve.test_kills import replica
 
 JOBS = 40
 LISTENERS = 50
@@ -69,14 +65,3 @@ def test_memory_stays(outcome: Outcome) -> None:
     before, after = course.memory[20], course.memory[100]
     grown = {role: after[role] - before[role] for role in ("coordinator", "ingress", "proxy", "controller")}
     assert max(grown.values()) < GROWTH_MEGABYTES, grown
-
-
-@pytest.mark.usefixtures("outcome")
-def test_what_runs_models_lets_those_who_answer_go_first(running: Server) -> None:
-    front = os.getpriority(os.PRIO_PROCESS, replica(running, "coordinator"))
-    assert front == os.getpriority(os.PRIO_PROCESS, replica(running, "ingress"))
-    for model in ("voice-espeak", "lipsync-meshwarp"):
-        threads = Path(f"/proc/{replica(running, model)}/task").iterdir()
-        assert max(os.getpriority(os.PRIO_PROCESS, int(thread.name)) for thread in threads) == min(
-            19, front + STEPS_BACK
-        ), model
