@@ -31,10 +31,6 @@ LOOPBACK: Final = "127.0.0.1"
 CONTROL_LOOP_SECONDS: Final = "0.05"
 """Serve's controller looks at its deployments this often (its default is 0.1): start-up and eviction wait for it."""
 
-NICENESS: Final = "5"
-"""Of Ray's workers (its default is 15): behind whoever sits at this machine, and before the threads that run models,
-which step back by themselves."""
-
 IMPORT_PATH: Final = "deployments.app:build"
 
 WORKERS: Final = 2
@@ -91,7 +87,6 @@ class Serving:
         # Read by the processes that Ray starts; ours to set, since this cluster is ours alone.
         os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", CONTROL_LOOP_SECONDS)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_worker_niceness", NICENESS)
         # Ray's own ports listen on every interface whatever it is told, so they ask for the user's token.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         if self.settings.ray.forked_workers:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from deployments.ingress.answers import ERRORS
+from deployments.ingress.uploads import body_schema, read
 from deployments.operations import Operations
 from pipeline.contracts.placement import ModelName, ModelWish, Placement
 
@@ -18,9 +19,9 @@ def router(operations: Operations) -> APIRouter:
         """Cards, the models on them, those that wait for one, and why."""
         return await operations.placement()
 
-    @routes.post("/models/{model}")
-    async def ask(model: ModelName, wish: ModelWish) -> Placement:
+    @routes.post("/models/{model}", openapi_extra=body_schema(ModelWish, ()))
+    async def ask(model: ModelName, request: Request) -> Placement:
         """Load, unload, pin or keep a model. Answers at once, with how things stand; what was asked follows."""
-        return await operations.ask_model(model, wish)
+        return await operations.ask_model(model, await read(request, ModelWish, ()))
 
     return routes

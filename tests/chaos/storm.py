@@ -92,7 +92,7 @@ class Storm:
                 self._until(lambda v=victim: bool(victims.find(self.server.process.pid, v)), 60)
                 victims.kill(self.server.process.pid, victim)
             if victim == victims.CLUSTER:
-                self.server.process.wait(30)
+                self.server.stop()  # it is dead; its log is closed
                 self.server = self._start(self.server.port)
             self._until(self._answers, 180)
             kills.append(Kill(victim, moment, time.monotonic() - began))

@@ -126,13 +126,22 @@ def test_a_model_that_needs_more_than_it_says_gets_it_and_its_neighbour_notices_
     assert failure.code == "out_of_memory"
     assert failure.retryable
     assert failure.accepted is not None
-    short = replica_of("greedy").get("replica")
-    cards.until(lambda: short is None or replica_of("greedy").get("replica") != short, "it is replaced")
-    tint, _ = cards.ask("greedy").result(timeout_s=PATIENCE)
+    # Worth another try, until the replica that has too little is replaced.
+    tint, _ = cards.until(_enough, "it gets what it needs")
     assert tint.pitch_hz > 0
     need = cards.until(lambda: cards.view()["models"]["voice-greedy"]["need"], "the need is known")
     assert need >= int(0.9 * 4 * weighted.SCALE * 2**30) + int(2 * weighted.SCALE * 2**30)
     assert replica_of("tts").get("replica") == neighbour
+
+
+def _enough() -> Any:
+    try:
+        return cards.ask("greedy").result(timeout_s=PATIENCE)
+    except Exception as error:
+        failure = getattr(error, "cause", error)
+        if isinstance(failure, BackendFailed) and failure.code == "out_of_memory":
+            return None
+        raise
 
 
 def test_a_killed_replica_gives_its_room_back(card: None) -> None:
