@@ -69,6 +69,7 @@ async def directly(models: Any, portrait: Any, take: int) -> float:
 
 
 def measure(running: Served, address: str) -> None:
+    os.environ.setdefault("RAY_AUTH_MODE", "token")  # read when Ray is imported
     import ray
     from ray import serve
 
@@ -76,7 +77,6 @@ def measure(running: Served, address: str) -> None:
     from pipeline.media.image import decode_picture
     from pipeline.steps.locate import cut
 
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
     ray.init(address=address, log_to_driver=False, logging_level=40)
     names = {"voice": "espeak", "face": "mediapipe", "lipsync": "meshwarp"}
     handles: dict[Any, Any] = {
