@@ -7,13 +7,15 @@ UV := $(BIN)/uv
 SWIFT := build/swift
 export UV_FIND_LINKS := $(PIP_FIND_LINKS)
 
-.PHONY: demo serve test check bench bench-placement chaos format lock clean
+.PHONY: demo serve models test check bench bench-placement chaos format lock clean
 
 demo: $(VENV)/.installed  ## the main job through Ray Serve: out/demo.mp4
 	@$(BIN)/python -m clients.demo
 
 serve: $(VENV)/.installed  ## a server on http://127.0.0.1:8000 until Ctrl-C
 	@$(BIN)/mouthpiece serve --config serve_config.yaml
+
+models: $(VENV)/.installed-models  ## torch and what the published models run on
 
 test: $(VENV)/.installed-dev $(SWIFT)/.installed check  ## types, lint, format, import rules, every test
 	$(BIN)/python -m pytest
@@ -46,6 +48,10 @@ format: $(VENV)/.installed-dev
 lock: $(UV)  ## resolve the newest set that works together
 	$(UV) pip compile -q --upgrade pyproject.toml --extra dev --no-emit-index-url --no-emit-find-links \
 	  --no-annotate --no-header -o requirements/dev.txt
+	sed -i 's/+cpu$$//' requirements/dev.txt  # the registry has no build by that name
+	$(UV) pip compile -q pyproject.toml --extra models --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	  -c requirements/dev.txt -o requirements/models.txt
+	sed -i 's/+cpu$$//' requirements/models.txt
 	$(UV) pip compile -q pyproject.toml --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 	  -c requirements/dev.txt -o requirements/base.txt
 	echo swift | $(UV) pip compile -q --upgrade - --no-emit-index-url --no-emit-find-links \
@@ -68,6 +74,10 @@ $(VENV)/.installed: $(UV) pyproject.toml setup.py requirements/base.txt \
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
 	$(UV) pip install -q -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.installed-models: $(VENV)/.installed requirements/models.txt
+	$(UV) pip install -q -r requirements/models.txt
 	@touch $@
 
 # The S3 server of the tests, apart from what it would not go with.

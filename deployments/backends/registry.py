@@ -1,4 +1,4 @@
-"""Which backends there are: a table. Adding one is one file, one row here and its options in the settings.
+"""Which backends there are: a table. Adding one is one file, one row of `built_in` and its options in the settings.
 
 Other packages add rows by an entry point in the group `mouthpiece.backends`, named `<capability>.<name>`, that
 points to the class or to a `Backend` descriptor:
@@ -15,106 +15,24 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any, get_args
 
+from deployments.backends.built_in import BACKENDS
+from deployments.backends.descriptor import OURS, Backend
 from deployments.backends.loading import Option, Target, construct
 from pipeline.contracts import Capability
 from pipeline.errors import SettingsError, UnknownName
 from pipeline.settings import Settings
 
 GROUP = "mouthpiece.backends"
-OURS = "mouthpiece"
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """One model behind one capability. Everything a caller may want to know before it is loaded."""
-
-    capability: Capability
-    name: str
-    """Lower case; unique among all backends, since `options` are kept by it."""
-    target: str
-    """`module:Class`, imported when used."""
-    description: str = ""
-    install: str = ""
-    """What to install where an import fails: a command, or empty where the base install has it."""
-    program: str = ""
-    """Program that has to be on the PATH, unless the backend's option `program` names another."""
-    licence: str = "unknown"
-    """Licence of the model and its data, as far as it binds who uses the results."""
-    commercial_use: bool = False
-    """Whether that licence lets the results be sold."""
-    languages: tuple[str, ...] = ()
-    """BCP 47 tags of a voice; empty where it is not bound to a language or knows too many to list."""
-    needs_gpu: bool = False
-    vram_gigabytes: float = 0.0
-    """Card memory it declares to need, in 2**30 bytes; what is measured counts where it is more."""
-    provider: str = OURS
-    """The package that it comes from."""
-    version: str = "1"
-    """Raised whenever the same request gives another result than before: what was made before is then made anew."""
-
-    @property
-    def deployment(self) -> str:
-        """Name of its Ray Serve deployment."""
-        return f"{self.capability}-{self.name}"
-
-
-BACKENDS: tuple[Backend, ...] = (
-    Backend(
-        capability="voice",
-        name="espeak",
-        target="deployments.backends.voice.espeak:Espeak",
-        description="eSpeak NG formant voice, in process, with phoneme times",
-        install="pip install espeakng-loader",
-        licence="GPL-3.0-or-later program; what it says is free",
-        commercial_use=True,
-    ),
-    Backend(
-        capability="voice",
-        name="flite",
-        target="deployments.backends.voice.flite:Flite",
-        description="CMU Flite; English only, far easier to understand than eSpeak NG",
-        install="apt-get install flite",
-        program="flite",
-        licence="CMU Flite licence (BSD style)",
-        commercial_use=True,
-        languages=("en-us", "en"),
-    ),
-    Backend(
-        capability="avatar",
-        name="procedural",
-        target="deployments.backends.avatar.procedural:Procedural",
-        description="A portrait drawn by rules from a prompt and a seed",
-        licence="Apache-2.0",
-        commercial_use=True,
-    ),
-    Backend(
-        capability="face",
-        name="mediapipe",
-        target="deployments.backends.face.mediapipe:MediapipeFace",
-        description="MediaPipe face mesh: 478 landmarks, pose and quality",
-        install="pip install mediapipe==0.10.21",
-        licence="Apache-2.0",
-        commercial_use=True,
-    ),
-    Backend(
-        capability="lipsync",
-        name="meshwarp",
-        target="deployments.backends.lipsync.meshwarp.backend:Meshwarp",
-        description="Warps the photo's own face, driven by visemes; no neural network",
-        licence="Apache-2.0",
-        commercial_use=True,
-    ),
-)
-
-
 def table() -> Mapping[str, Backend | EntryPoint]:
-    """Every backend by name: rows above, and the entry points of installed packages, not yet imported.
+    """Every backend by name: our own rows, and the entry points of installed packages, not yet imported.
 
     Raises `SettingsError` where two claim one name, or an entry point's name is malformed.
     """

@@ -1,0 +1,53 @@
+"""Our own backends: a row for each."""
+
+from __future__ import annotations
+
+from deployments.backends.descriptor import Backend
+
+BACKENDS: tuple[Backend, ...] = (
+    Backend(
+        capability="voice",
+        name="espeak",
+        target="deployments.backends.voice.espeak:Espeak",
+        description="eSpeak NG formant voice, in process, with phoneme times",
+        install="pip install espeakng-loader",
+        licence="GPL-3.0-or-later program; what it says is free",
+        commercial_use=True,
+    ),
+    Backend(
+        capability="voice",
+        name="flite",
+        target="deployments.backends.voice.flite:Flite",
+        description="CMU Flite; English only, far easier to understand than eSpeak NG",
+        install="apt-get install flite",
+        program="flite",
+        licence="CMU Flite licence (BSD style)",
+        commercial_use=True,
+        languages=("en-us", "en"),
+    ),
+    Backend(
+        capability="avatar",
+        name="procedural",
+        target="deployments.backends.avatar.procedural:Procedural",
+        description="A portrait drawn by rules from a prompt and a seed",
+        licence="Apache-2.0",
+        commercial_use=True,
+    ),
+    Backend(
+        capability="face",
+        name="mediapipe",
+        target="deployments.backends.face.mediapipe:MediapipeFace",
+        description="MediaPipe face mesh: 478 landmarks, pose and quality",
+        install="pip install mediapipe==0.10.21",
+        licence="Apache-2.0",
+        commercial_use=True,
+    ),
+    Backend(
+        capability="lipsync",
+        name="meshwarp",
+        target="deployments.backends.lipsync.meshwarp.backend:Meshwarp",
+        description="Warps the photo's own face, driven by visemes; no neural network",
+        licence="Apache-2.0",
+        commercial_use=True,
+    ),
+)

@@ -1,0 +1,45 @@
+"""What is known of a backend before it is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.contracts import Capability
+
+OURS = "mouthpiece"
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One model behind one capability. Everything a caller may want to know before it is loaded."""
+
+    capability: Capability
+    name: str
+    """Lower case; unique among all backends, since `options` are kept by it."""
+    target: str
+    """`module:Class`, imported when used."""
+    description: str = ""
+    install: str = ""
+    """What to install where an import fails: a command, or empty where the base install has it."""
+    program: str = ""
+    """Program that has to be on the PATH, unless the backend's option `program` names another."""
+    licence: str = "unknown"
+    """Licence of the model and its data, as far as it binds who uses the results."""
+    commercial_use: bool = False
+    """Whether that licence lets the results be sold."""
+    languages: tuple[str, ...] = ()
+    """BCP 47 tags of a voice; empty where it is not bound to a language or knows too many to list."""
+    needs_gpu: bool = False
+    vram_gigabytes: float = 0.0
+    """Card memory it declares to need, in 2**30 bytes; what is measured counts where it is more."""
+    weights: tuple[str, ...] = ()
+    """Names of the published models that it loads, as `mouthpiece models list` has them."""
+    provider: str = OURS
+    """The package that it comes from."""
+    version: str = "1"
+    """Raised whenever the same request gives another result than before: what was made before is then made anew."""
+
+    @property
+    def deployment(self) -> str:
+        """Name of its Ray Serve deployment."""
+        return f"{self.capability}-{self.name}"
