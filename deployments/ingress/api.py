@@ -27,11 +27,10 @@ from deployments.ingress.bounds import Bounds
 from deployments.ingress.origin import SameOrigin
 from deployments.ingress.uploads import MEGABYTE, BodyLimit
 from deployments.operations import Operations
-from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 
 
-def make_api(operations: Operations, settings: Settings, metrics: Metrics | None = None) -> FastAPI:
+def make_api(operations: Operations, settings: Settings, bounds: Bounds | None = None) -> FastAPI:
     """Everything reachable by HTTP."""
     api = FastAPI(
         title="Mouthpiece",
@@ -53,7 +52,7 @@ def make_api(operations: Operations, settings: Settings, metrics: Metrics | None
     api.add_middleware(BodyLimit, limit=settings.server.upload_megabytes * MEGABYTE)
     api.add_middleware(SameOrigin, host=settings.server.host)
     answers.install(api)
-    bounds = Bounds(metrics=metrics)
+    bounds = bounds or Bounds()
     routers = (
         videos.router(operations, bounds),
         jobs.router(operations, bounds),

@@ -142,6 +142,7 @@ class EventFeed:
                     raise
                 log.warning("the stream of events was cancelled; opening it again")
             except Exception:
+                # Ray has many ways to say that a replica is gone; whichever it was, listeners are not left in silence.
                 log.exception("the stream of events broke; opening it again")
             self._open.clear()
             await asyncio.sleep(AGAIN_SECONDS)

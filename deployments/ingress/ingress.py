@@ -7,6 +7,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from deployments.ingress.api import make_api
+from deployments.ingress.bounds import Bounds
 from deployments.metrics import metrics
 from deployments.operations import Operations
 from pipeline.settings import Settings
@@ -21,4 +22,4 @@ class Ingress(Operations):
         self._settings = settings
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return make_api(self, self._settings, metrics("cluster"))
+        return make_api(self, self._settings, Bounds(metrics=metrics("cluster")))

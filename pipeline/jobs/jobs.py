@@ -27,7 +27,7 @@ from pipeline.jobs.webhooks import Webhooks
 from pipeline.metrics import Metrics
 from pipeline.plan import UPLOADS, Planner
 from pipeline.settings import Settings
-from pipeline.storage import events, jobs, keys, nodes
+from pipeline.storage import events, jobs, nodes
 from pipeline.storage.artifacts import Artifacts
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Jobs:
         that another request had. When this returns, no crash takes the job away any more."""
         digest = await asyncio.to_thread(_digest, request)
         if key is not None:
-            known = await self._journal.read(lambda c: keys.known(c, key, digest))
+            known = await self._journal.read(lambda c: jobs.keyed(c, key, digest))
             if known is not None:
                 return known
         if self._queue.waiting() >= self._settings.jobs.queued:

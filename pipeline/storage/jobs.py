@@ -47,17 +47,10 @@ def add(
     pending, `Busy` (`queue_full`) is.
     """
     hold(c, Lock.EVENTS)  # counting, looking for the key and inserting have to be one
-    earlier = requests.c.job_id == job.id if key is None else (requests.c.job_id == job.id) | (requests.c.key == key)
-    found = c.execute(select(requests.c.job_id, requests.c.digest).where(earlier)).one_or_none()
-    if found is not None:
-        if found.digest != digest:
-            raise Conflict(
-                f"This key was used for another request; its job is {found.job_id}.",
-                code="idempotency_conflict",
-                field="Idempotency-Key",
-                accepted="the same request again, or another key",
-            )
-        return get(c, found.job_id)
+    own = requests.c.job_id == job.id
+    earlier = _accepted(c, own if key is None else own | (requests.c.key == key), digest)
+    if earlier is not None:
+        return earlier
     if _count(c, "pending") >= limit:
         raise Busy(f"{limit} jobs are waiting already.", code="queue_full", retry_after=_next_turn(c))
     row = job.model_dump(mode="python", include={column.name for column in _SHOWN}, exclude={"error", "result"})
@@ -69,6 +62,14 @@ def add(
     _pin(c, job.id, {*uploads, *_digests(plan)})
     events.append(c, "task.queued", job.id, job.created_at, {"task_id": job.id, "type": job.kind})
     return get(c, job.id)
+
+
+def keyed(c: Connection, key: str, digest: str) -> Job | None:
+    """The job that was accepted with this Idempotency-Key, None where there is none.
+
+    Raises `Conflict` (`idempotency_conflict`) where its request had another digest.
+    """
+    return _accepted(c, requests.c.key == key, digest)
 
 
 def get(c: Connection, id: str) -> Job:
@@ -232,6 +233,20 @@ def delete(c: Connection, id: str) -> None:
     """
     if not c.execute(jobs.delete().where(jobs.c.id == id)).rowcount:
         raise _missing(id)
+
+
+def _accepted(c: Connection, which: ColumnElement[bool], digest: str) -> Job | None:
+    found = c.execute(select(requests.c.job_id, requests.c.digest).where(which)).one_or_none()
+    if found is None:
+        return None
+    if found.digest != digest:
+        raise Conflict(
+            f"This key was used for another request; its job is {found.job_id}.",
+            code="idempotency_conflict",
+            field="Idempotency-Key",
+            accepted="the same request again, or another key",
+        )
+    return get(c, found.job_id)
 
 
 def _asked(c: Connection, id: str, column: Column[Any]) -> Any:

@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from deployments.ingress.api import make_api
+from deployments.ingress.bounds import Bounds
 from deployments.operations import Operations
 from pipeline.contracts import (
     Capability,
@@ -246,17 +247,18 @@ class MemoryOperations(Operations):
         yield table.encode()
 
 
-def served(operations: Operations) -> FastAPI:
+def served(operations: Operations, bounds: Bounds | None = None) -> FastAPI:
     """The whole API over `operations`."""
-    return make_api(operations, Settings())
+    return make_api(operations, Settings(), bounds)
 
 
 class Served:
     """The same behind a real server, on the test's own event loop: `async with Served(operations) as url`."""
 
-    def __init__(self, operations: Operations) -> None:
+    def __init__(self, operations: Operations, bounds: Bounds | None = None) -> None:
+        api = served(operations, bounds)
         config = uvicorn.Config(
-            served(operations), host="127.0.0.1", port=0, lifespan="off", log_config=None, timeout_graceful_shutdown=1
+            api, host="127.0.0.1", port=0, lifespan="off", log_config=None, timeout_graceful_shutdown=1
         )
         self._server = uvicorn.Server(config)
         self._serving: asyncio.Task[None] | None = None

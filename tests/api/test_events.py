@@ -14,7 +14,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from deployments.ingress import bounds, events
+from deployments.ingress import events
+from deployments.ingress.bounds import Bounds
 from pipeline.contracts import Event
 from tests.api.conftest import error, refused
 from tests.api.memory import MemoryOperations, Served
@@ -88,10 +89,10 @@ async def an_event(socket: ClientConnection) -> Event:
     return Event.model_validate(await heard(socket))
 
 
-def play(test: Callable[[Here], Awaitable[None]]) -> None:
+def play(test: Callable[[Here], Awaitable[None]], bounds: Bounds | None = None) -> None:
     async def run() -> None:
         operations = MemoryOperations()
-        async with asyncio.timeout(60), Served(operations) as url, httpx.AsyncClient(base_url=url) as client:
+        async with asyncio.timeout(60), Served(operations, bounds) as url, httpx.AsyncClient(base_url=url) as client:
             await test(Here(operations, client, url.replace("http", "ws")))
 
     asyncio.run(run())
@@ -254,9 +255,7 @@ def test_other_sites_pages_are_kept_out() -> None:
     play(test)
 
 
-def test_so_many_may_listen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds.Bounds.__init__, "__defaults__", (3, 1, None))
-
+def test_so_many_may_listen() -> None:
     async def test(here: Here) -> None:
         job = here.operations.add()
         async with here.stream(), here.talk(), here.http.stream("GET", f"/api/v1/videos/{job}/events") as one:
@@ -273,7 +272,7 @@ def test_so_many_may_listen(monkeypatch: pytest.MonkeyPatch) -> None:
         async with here.stream(), here.talk():
             pass
 
-    play(test)
+    play(test, Bounds(listeners=3, waiting=1))
 
 
 def test_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:

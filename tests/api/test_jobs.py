@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deployments.ingress import bounds
+from deployments.ingress.bounds import Bounds
 from pipeline.contracts import Job, JobPage, VideoJob
 from tests.api.conftest import error, refused
 from tests.api.memory import FILE, MemoryOperations, served
@@ -19,10 +19,10 @@ Test = Callable[[httpx.AsyncClient, MemoryOperations], Awaitable[None]]
 BODY: dict[str, Any] = {"text": "Hello."}
 
 
-def play(test: Test) -> None:
+def play(test: Test, bounds: Bounds | None = None) -> None:
     async def run() -> None:
         operations = MemoryOperations()
-        transport = httpx.ASGITransport(served(operations))
+        transport = httpx.ASGITransport(served(operations, bounds))
         async with asyncio.timeout(30), httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             await test(client, operations)
 
@@ -123,9 +123,7 @@ def test_wait() -> None:
     play(test)
 
 
-def test_so_many_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds.Bounds.__init__, "__defaults__", (1, 2, None))
-
+def test_so_many_may_wait() -> None:
     async def test(client: httpx.AsyncClient, operations: MemoryOperations) -> None:
         job_id = operations.add()
         paths = (f"/api/v1/jobs/{job_id}?wait=20", f"/api/v1/videos/{job_id}?wait=20")
@@ -142,7 +140,7 @@ def test_so_many_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [200, 200]
         assert (await client.get(paths[0])).status_code == 200
 
-    play(test)
+    play(test, Bounds(listeners=1, waiting=2))
 
 
 def test_the_same_key_is_the_same_job() -> None:

@@ -119,6 +119,7 @@ def _start(cards: int, cpus: int, forked: ForkedWorkers | None) -> None:
                     object_store_memory=100 << 20,
                 )
         except Exception:
+            # Ray raises a bare Exception when its start took too long.
             ray.shutdown()
             _let_go()
             if attempt == 2:

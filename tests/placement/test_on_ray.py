@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ray.exceptions import RayTaskError
 
 from deployments.handles import HandleModels
 from pipeline.errors import BackendFailed
@@ -137,8 +138,8 @@ def test_a_model_that_needs_more_than_it_says_gets_it_and_its_neighbour_notices_
 def _enough() -> Any:
     try:
         return cards.ask("greedy").result(timeout_s=PATIENCE)
-    except Exception as error:
-        failure = getattr(error, "cause", error)
+    except (BackendFailed, RayTaskError) as error:
+        failure = getattr(error, "cause", error)  # Ray wraps what a replica raised
         if isinstance(failure, BackendFailed) and failure.code == "out_of_memory":
             return None
         raise

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
 from pipeline.jobs.durable import DurableRunner
 from tests.pipeline.jobs.test_jobs import request
-from tests.pipeline.jobs.works import CountedModels, works
+from tests.pipeline.jobs.works import CountedModels, Hold, works
 
 pytestmark = pytest.mark.anyio
 
@@ -28,17 +27,10 @@ async def test_a_job_is_done_and_the_runner_says_so(tmp_path: Path) -> None:
 
 async def test_the_next_life_goes_on_where_this_one_stopped(tmp_path: Path) -> None:
     models = CountedModels()
-    reached = asyncio.Event()
-
-    async def hold(what: str) -> None:
-        if what == "film":
-            reached.set()
-            await asyncio.sleep(60)
-
-    models.hook = hold
+    models.hook = held = Hold("film")
     async with works(tmp_path, models, runner=DurableRunner.in_folder(tmp_path), running=1) as here:
         jobs = [await here.jobs.submit(request(seed=seed)) for seed in range(3)]
-        await reached.wait()
+        await held.reached.wait()
     models.hook = None
     assert models.calls["locate"] == 1
     async with works(tmp_path, models, runner=DurableRunner.in_folder(tmp_path), running=1) as here:
@@ -51,17 +43,10 @@ async def test_the_next_life_goes_on_where_this_one_stopped(tmp_path: Path) -> N
 
 async def test_a_cancelled_job_stays_so(tmp_path: Path) -> None:
     models = CountedModels()
-    reached = asyncio.Event()
-
-    async def hold(what: str) -> None:
-        if what == "film":
-            reached.set()
-            await asyncio.sleep(60)
-
-    models.hook = hold
+    models.hook = held = Hold("film")
     async with works(tmp_path, models, runner=DurableRunner.in_folder(tmp_path)) as here:
         job = await here.jobs.submit(request())
-        await reached.wait()
+        await held.reached.wait()
         assert (await here.jobs.cancel(job.id)).state == "cancelled"
     async with works(tmp_path, models, runner=DurableRunner.in_folder(tmp_path)) as here:
         assert (await here.jobs.get(job.id)).state == "cancelled"

@@ -14,7 +14,7 @@ import pytest
 from pipeline.contracts import AnimationRequest, Encoding, Film, VideoRequest
 from pipeline.contracts.states import ENDED
 from pipeline.errors import BackendFailed, Busy, Conflict, InvalidRequest, NotFound, StorageFull
-from tests.pipeline.jobs.works import CountedModels, works
+from tests.pipeline.jobs.works import CountedModels, Hold, works
 
 pytestmark = pytest.mark.anyio
 
@@ -141,21 +141,14 @@ async def test_a_failed_job_says_which_step_and_goes_on_from_it(tmp_path: Path) 
 
 async def test_cancelling_stops_the_work_unless_someone_else_wants_it(tmp_path: Path) -> None:
     models = CountedModels()
-    reached, go = asyncio.Event(), asyncio.Event()
-
-    async def hold(what: str) -> None:
-        if what == "film":
-            reached.set()
-            await go.wait()
-
-    models.hook = hold
+    models.hook = held = Hold("film")
     async with works(tmp_path, models, running=3) as here:
         first, second = await here.jobs.submit(request()), await here.jobs.submit(request())
         waiting = await here.jobs.submit(request("Later.", seed=3))
-        await reached.wait()
+        await held.reached.wait()
         ended = await here.jobs.cancel(first.id)
         assert (ended.state, ended.steps[-1].state) == ("cancelled", "cancelled")
-        go.set()
+        held.go.set()
         assert (await here.jobs.wait(second.id, 20)).state == "completed"
         assert (await here.jobs.wait(waiting.id, 20)).state == "completed"
         assert models.calls["film"] == 2
@@ -165,13 +158,7 @@ async def test_cancelling_stops_the_work_unless_someone_else_wants_it(tmp_path: 
 
 async def test_a_waiting_job_can_be_cancelled_and_the_queue_is_bounded(tmp_path: Path) -> None:
     models = CountedModels()
-    go = asyncio.Event()
-
-    async def hold(what: str) -> None:
-        if what == "film":
-            await go.wait()
-
-    models.hook = hold
+    models.hook = held = Hold("film")
     async with works(tmp_path, models, running=1, queued=2) as here:
         running = await here.jobs.submit(request())
         while (await here.jobs.get(running.id)).state != "in_progress":
@@ -182,7 +169,7 @@ async def test_a_waiting_job_can_be_cancelled_and_the_queue_is_bounded(tmp_path:
         assert busy.value.code == "queue_full"
         assert (await here.jobs.cancel(waiting[0].id)).state == "cancelled"
         urgent = await here.jobs.submit(request(seed=4, priority=5))
-        go.set()
+        held.go.set()
         for job in (running, waiting[1], urgent):
             assert (await here.jobs.wait(job.id, 20)).state == "completed"
         ends = {job.id: (await here.jobs.get(job.id)).completed_at for job in (waiting[1], urgent)}
@@ -260,17 +247,10 @@ async def test_a_follower_sees_every_event_once(tmp_path: Path) -> None:
 
 async def test_what_was_accepted_is_done_by_the_next_life(tmp_path: Path) -> None:
     models = CountedModels()
-    reached = asyncio.Event()
-
-    async def hold(what: str) -> None:
-        if what == "film":
-            reached.set()
-            await asyncio.sleep(60)
-
-    models.hook = hold
+    models.hook = held = Hold("film")
     async with works(tmp_path, models, running=1) as here:
         jobs = [await here.jobs.submit(request(seed=seed)) for seed in range(3)]
-        await reached.wait()
+        await held.reached.wait()
     models.hook = None
     before = models.calls.copy()
     async with works(tmp_path, models, running=1) as here:

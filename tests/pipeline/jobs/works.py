@@ -113,6 +113,21 @@ class CountedModels:
         yield Film(total, b"", {"render": 0.01, "encode": 0.02})
 
 
+class Hold:
+    """A hook for `CountedModels`: the first call of this name, and every later one, stays until it is cancelled, or
+    until `go` is set."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.reached = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def __call__(self, what: str) -> None:
+        if what == self._name:
+            self.reached.set()
+            await self.go.wait()
+
+
 @asynccontextmanager
 async def works(
     folder: Path, models: CountedModels, *, runner: Runner | None = None, **changes: object
