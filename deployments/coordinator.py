@@ -103,6 +103,10 @@ class Coordinator:
         elif self._following.done():
             self._following.result()
 
+    async def close(self) -> None:
+        """Ends the work of this process, for one that lives on without it; what is unfinished stays so."""
+        await self._works.close()
+
     # Videos
 
     async def create_video(self, request: VideoRequest, idempotency_key: str | None = None) -> VideoJob:

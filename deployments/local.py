@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ray import serve
+from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
 from deployments import app
@@ -37,8 +38,9 @@ class LocalApplication:
         level = "INFO" if verbose else "CRITICAL"
         for name in QUIET:
             logging.getLogger(name).setLevel(level)
+        self._handle: DeploymentHandle | None = None
         try:
-            handle = serve.run(
+            self._handle = serve.run(
                 app.assemble(settings, runtime="process", folder=self._folder),
                 name=app.NAME,
                 logging_config=LoggingConfig(log_level=level, enable_access_log=verbose),
@@ -47,11 +49,13 @@ class LocalApplication:
         except BaseException:
             self.close()
             raise
-        self.operations = Operations(handle)
+        self.operations = Operations(self._handle)
 
     def close(self) -> None:
-        """Waits until what was stopped has stopped, and removes the videos."""
+        """Stops what is being made, waits until it has stopped, and removes the videos. Not on an event loop."""
         try:
+            if self._handle is not None:
+                self._handle.close.remote().result()
             settle(SETTLE_SECONDS)
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)

@@ -78,6 +78,7 @@ class Works:
         self._owner = None if runtime == "process" else Owner(self._database)
         self._opening: asyncio.Task[Jobs] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._journal: Journal | None = None
 
     async def jobs(self) -> Jobs:
         """Raises what opening them raised, and tries again the next time."""
@@ -89,7 +90,7 @@ class Works:
         database = self._database
         feed = Feed()
         owner = self._owner
-        journal = Journal(database, feed.poke, None if owner is None else owner.guard)
+        journal = self._journal = Journal(database, feed.poke, None if owner is None else owner.guard)
         bench = Bench(self._models, self.artifacts, self._settings)
         builder = Builder(bench, journal, self._metrics)
 
@@ -105,6 +106,17 @@ class Works:
         if owner is not None:
             self._watching = asyncio.create_task(_watch(owner))
         return jobs
+
+    async def close(self) -> None:
+        """Nothing may be asked for any more."""
+        if self._opening is not None:
+            jobs = await self._opening
+            await jobs.close()
+        if self._watching is not None:
+            self._watching.cancel()
+        if self._journal is not None:
+            await asyncio.to_thread(self._journal.close)
+        self._database.close()
 
     def usage(self, table: UsageTable, since: datetime | None) -> Iterator[bytes]:
         """A Parquet file in pieces; reads as it goes."""
