@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pipeline.errors import MouthpieceError, Unavailable
+from pipeline.errors import Unavailable
 from pipeline.storage.database import Database
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ class Journal:
             self._database.run(together)
         except Exception as error:  # noqa: BLE001 - handed to those who wait for it
             if len(entries) > 1 and not isinstance(error, Unavailable):
-                # One of them is at fault, and the others need not suffer for it.
+                # One of them was refused or is at fault, and the others need not suffer for it. That is rare; a
+                # savepoint for each of them would cost every batch more than it costs this one to begin anew.
                 for each in entries:
                     self._commit([each])
                 return
@@ -122,12 +123,7 @@ class _Entry:
         self.outcome: tuple[Any, Exception | None] = (None, None)
 
     def run(self, connection: Connection) -> None:
-        """In a savepoint of its own, so that what it refuses costs nobody else's write."""
-        try:
-            with connection.begin_nested():
-                self.outcome = (self._work(connection), None)
-        except MouthpieceError as error:
-            self.outcome = (None, error)
+        self.outcome = (self._work(connection), None)
 
     def tell(self) -> None:
         self.call(self._settle)

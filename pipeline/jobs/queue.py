@@ -174,11 +174,11 @@ class Queue:
 
 
 def facts(graph: Graph, products: dict[str, Product], seconds: float) -> VideoFacts:
-    """What was made, as the last node's facts say, and what each stage of it took."""
+    """What was made, as the last node's facts say, and what each stage took of what was made for this job."""
     target = graph.target
     made = products[target.name]
     spent: dict[str, float] = {}
-    for product in products.values():
+    for product in (product for product in products.values() if not product.cached):
         for stage, took in cast("dict[str, float]", product.facts.get("timings", {})).items():
             spent[stage] = spent.get(stage, 0.0) + took
     named: dict[str, Any] = {name: value for name, value in made.facts.items() if name != "timings"}

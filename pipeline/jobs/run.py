@@ -30,17 +30,24 @@ class Product:
     artifact: str
     size: int
     facts: Mapping[str, JsonValue]
+    cached: bool
+    """Whether it was there already, or made for another job."""
 
     @classmethod
-    def of(cls, made: Made) -> Product:
-        return cls(made.artifact, made.size, made.facts)
+    def of(cls, made: Made, cached: bool) -> Product:
+        return cls(made.artifact, made.size, made.facts, cached)
 
     def value(self) -> Value:
-        return {"artifact": self.artifact, "size": self.size, "facts": dict(self.facts)}
+        return {"artifact": self.artifact, "size": self.size, "facts": dict(self.facts), "cached": self.cached}
 
     @classmethod
     def read(cls, value: Value) -> Product:
-        return cls(cast(str, value["artifact"]), cast(int, value["size"]), cast(dict[str, JsonValue], value["facts"]))
+        return cls(
+            artifact=cast(str, value["artifact"]),
+            size=cast(int, value["size"]),
+            facts=cast(dict[str, JsonValue], value["facts"]),
+            cached=bool(value.get("cached")),  # an earlier version did not say
+        )
 
 
 class Failed(Exception):
@@ -101,7 +108,7 @@ class Run:
             raise failed from error
         self._live.step(node.name, state="completed", artifact=result.artifact, cached=cached, completed_at=_now())
         self._live.work_done()
-        return Product.of(result)
+        return Product.of(result, cached)
 
     async def _rebuilt(self, node: Node, made: dict[str, str], told: _Told) -> tuple[Made, bool]:
         """Makes the node, and first of all again whatever it is made from that can't be read any more."""
