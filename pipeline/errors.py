@@ -18,6 +18,7 @@
     ├── BackendFailed            500   a model raised; names the step
     ├── StorageFull              507   no room for what was made: the disk, the bucket or the quota is full
     ├── Damaged                  500   stored bytes are not what was stored; found on reading
+    ├── MissingWeights           503   a published model's files are not on this machine; names the command that fetches
     ├── Cancelled                499   the caller went away or asked to stop
     └── SettingsError            500   the configuration can't be used; raised before anything starts
 
@@ -178,6 +179,13 @@ class StorageFull(MouthpieceError):
 class Damaged(MouthpieceError):
     default_code = "damaged"
     retryable = True
+
+
+class MissingWeights(MouthpieceError):
+    """Files of a published model are not here. Asking again helps only after they were fetched."""
+
+    status = 503
+    default_code = "missing_weights"
 
 
 class Cancelled(MouthpieceError):
