@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
-from typing import Final
 
 import numpy as np
 
+from deployments.backends.lipsync.limits import check
 from deployments.backends.lipsync.meshwarp import _warp
 from deployments.backends.lipsync.meshwarp.eyes import Eye, gaze
 from deployments.backends.lipsync.meshwarp.head import Head, head_poses, loudness
@@ -22,9 +22,6 @@ from deployments.backends.lipsync.meshwarp.portrait import PAD, Canvas, cut
 from deployments.backends.lipsync.mouth import MouthTrack
 from deployments.backends.lipsync.visemes.track import mouth_track
 from pipeline.contracts import AnimationRequest, Frames
-from pipeline.errors import InvalidRequest
-
-SIZES: Final = (128, 1536)
 
 
 class Meshwarp:
@@ -40,7 +37,7 @@ class Meshwarp:
 
     def animate(self, request: AnimationRequest) -> Iterator[Frames]:
         """Raises `InvalidRequest` before the first chunk where size, face or options can't be drawn."""
-        _check(request)
+        check(request)
         scene = Scene(request, mouth_track(request.speech, request.fps, request.frame_count))
         yield from self._chunks(scene)
 
@@ -99,14 +96,3 @@ class Scene:
             _warp.head(canvas.y, canvas.u, canvas.v, field, planes[i], size, PAD)
         self._canvases.put(canvas)
         return Frames(first, planes)
-
-
-def _check(request: AnimationRequest) -> None:
-    if not SIZES[0] <= request.size <= SIZES[1] or request.size % 2:
-        raise InvalidRequest(f"size is {request.size}.", field="size", accepted="an even number from 128 to 1536")
-    if request.fps <= 0:
-        raise InvalidRequest(f"fps is {request.fps}.", field="fps", accepted="a positive frame rate")
-    if request.seed < 0:
-        raise InvalidRequest(f"seed is {request.seed}.", field="seed", accepted="0 or more")
-    if not 0 <= request.head_motion <= 2:
-        raise InvalidRequest(f"head_motion is {request.head_motion}.", field="head_motion", accepted="0 to 2")

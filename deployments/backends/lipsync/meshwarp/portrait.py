@@ -39,6 +39,12 @@ class Portrait:
 
 def cut(picture: Picture, face: Face, size: int) -> Portrait:
     """The face's square of the picture at `size`. Raises `InvalidRequest` where the two don't fit together."""
+    rgb, landmarks = square(picture, face, size)
+    return Portrait(np.asarray(cv2.transform(rgb, BT601), np.uint8), landmarks)
+
+
+def square(picture: Picture, face: Face, size: int) -> tuple[Picture, NDArray[np.float32]]:
+    """What `cut` takes, still (size, size, 3) RGB, and the (478, 3) landmarks in its pixels. Raises as `cut` does."""
     x, y, side = face.crop
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
         raise InvalidRequest(
@@ -55,10 +61,10 @@ def cut(picture: Picture, face: Face, size: int) -> Portrait:
         raise InvalidRequest(
             f"The face has landmarks {face.landmarks.shape}.", field="face.landmarks", accepted="finite (478, 3)"
         )
-    square = np.ascontiguousarray(picture[y : y + side, x : x + side])
+    rgb = np.ascontiguousarray(picture[y : y + side, x : x + side])
     if side != size:
         how = cv2.INTER_AREA if side > size else cv2.INTER_LANCZOS4
-        square = cv2.resize(square, (size, size), interpolation=how)
+        rgb = np.asarray(cv2.resize(rgb, (size, size), interpolation=how), np.uint8)
     scale = size / side
     landmarks = face.landmarks.astype(np.float32) * np.float32(scale)
     # Pixel centres lie at whole numbers, so the half pixel moves with the scale.
@@ -71,7 +77,7 @@ def cut(picture: Picture, face: Face, size: int) -> Portrait:
             field="face.landmarks",
             accepted="a face 0.05 to 3 times as high as its crop, with the mouth inside",
         )
-    return Portrait(np.asarray(cv2.transform(square, BT601), np.uint8), landmarks)
+    return rgb, landmarks
 
 
 def halved(yuv: NDArray[np.uint8]) -> NDArray[np.uint8]:
