@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from pipeline.contracts.jobs import Event, EventType
 from pipeline.storage.locks import Lock, hold
 from pipeline.storage.schema import events
+
+_APPEND: Final = events.insert().returning(events.c.id)
+_SINCE: Final = select(events).where(events.c.id > bindparam("after")).order_by(events.c.id).limit(bindparam("most"))
+_SINCE_OF: Final = _SINCE.where(events.c.task_id == bindparam("task"))
+"""Made once: to make a statement takes SQLAlchemy longer than to run it."""
 
 
 def append(c: Connection, type: EventType, task_id: str, at: datetime, data: Mapping[str, Any]) -> Event:
@@ -19,16 +24,15 @@ def append(c: Connection, type: EventType, task_id: str, at: datetime, data: Map
     late in a transaction."""
     hold(c, Lock.EVENTS)
     values = {"type": type, "task_id": task_id, "at": at, "data": dict(data)}
-    number = c.execute(events.insert().values(values).returning(events.c.id)).scalar_one()
+    number = c.execute(_APPEND, values).scalar_one()
     return Event(id=number, **values)
 
 
 def since(c: Connection, after: int, task_id: str | None = None, limit: int = 1000) -> list[Event]:
     """Events with ids past `after`, the oldest first, of one job or of all."""
-    query = select(events).where(events.c.id > after).order_by(events.c.id).limit(limit)
-    if task_id is not None:
-        query = query.where(events.c.task_id == task_id)
-    return [Event.model_validate(dict(row)) for row in c.execute(query).mappings()]
+    bounds = {"after": after, "most": limit}
+    found = c.execute(_SINCE, bounds) if task_id is None else c.execute(_SINCE_OF, bounds | {"task": task_id})
+    return [Event.model_validate(dict(row)) for row in found.mappings()]
 
 
 def last(c: Connection) -> int:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Connection, RowMapping, case, func, select, union_all
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, bindparam, case, func, select, union_all
 
 from pipeline.contracts.jobs import Job, JobKind, TaskState
 from pipeline.contracts.resources import ErrorBody, VideoFacts
@@ -25,6 +25,23 @@ from pipeline.storage.upsert import insert_missing
 _SHOWN = [jobs.c[name] for name in Job.model_fields if name in jobs.c]
 _UNFINISHED: list[TaskState] = [state for state in STATES if state not in ENDED]
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+
+# Statements that every job runs often are made once: to make one takes SQLAlchemy longer than to run it.
+_GET: Final = select(*_SHOWN).where(jobs.c.id == bindparam("job"))
+_PROGRESS: Final = (
+    jobs.update()
+    .where(
+        jobs.c.id == bindparam("job"),
+        jobs.c.state.in_(("assigned", "in_progress")),
+        jobs.c.progress <= bindparam("percent"),
+    )
+    .values(
+        progress=bindparam("percent"),
+        message=bindparam("said"),
+        frames_made=bindparam("made"),
+        frames_total=bindparam("total"),
+    )
+)
 
 
 def add(
@@ -74,7 +91,7 @@ def keyed(c: Connection, key: str, digest: str) -> Job | None:
 
 def get(c: Connection, id: str) -> Job:
     """With its steps. Raises `NotFound` (id)."""
-    row = c.execute(select(*_SHOWN).where(jobs.c.id == id)).mappings().one_or_none()
+    row = c.execute(_GET, {"job": id}).mappings().one_or_none()
     if row is None:
         raise _missing(id)
     return _job(row, steps=steps.of(c, id))
@@ -152,8 +169,8 @@ def move(
     progress: float | None = None,
     frames_made: int | None = None,
     frames_total: int | None = None,
-) -> Job:
-    """Puts the job into `state` at the time `at`, with what else is given; gives it as it is now.
+) -> None:
+    """Puts the job into `state` at the time `at`, with what else is given.
 
     The first time it is in progress or completed it has started; the first time it has ended it is complete at
     `at`. Progress never gets less, and a completed job's is 100. The artifact of `result` is kept as long as the job.
@@ -185,17 +202,13 @@ def move(
         )
     if result is not None:
         _pin(c, id, {result.sha256})
-    return get(c, id)
 
 
 def progress(c: Connection, id: str, percent: float, message: str, frames_made: int, frames_total: int | None) -> bool:
     """Says how far a job is that is being worked on. False, and nothing changed, where it is further already, is not
     being worked on any more, or is gone."""
-    change = jobs.update().where(
-        jobs.c.id == id, jobs.c.state.in_(("assigned", "in_progress")), jobs.c.progress <= percent
-    )
-    values = {"progress": percent, "message": message, "frames_made": frames_made, "frames_total": frames_total}
-    return c.execute(change.values(values)).rowcount > 0
+    values = {"job": id, "percent": percent, "said": message, "made": frames_made, "total": frames_total}
+    return c.execute(_PROGRESS, values).rowcount > 0
 
 
 def retry(c: Connection, id: str) -> Job:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from pipeline.storage.schema import nodes
 from pipeline.storage.upsert import insert_missing
 
 _BATCH = 500
 """Keys in one statement."""
+
+_FIND: Final = select(nodes).where(nodes.c.key == bindparam("key"))
+"""Made once: to make a statement takes SQLAlchemy longer than to run it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class Made:
 
 
 def find(c: Connection, key: str) -> Made | None:
-    row = c.execute(select(nodes).where(nodes.c.key == key)).mappings().one_or_none()
+    row = c.execute(_FIND, {"key": key}).mappings().one_or_none()
     return row and Made(**{name: row[name] for name in Made.__dataclass_fields__})
 
 

@@ -27,6 +27,8 @@ from pipeline.storage.schema import owner
 
 FILE: Final = ".owner"
 _PAUSE: Final = 0.2  # seconds between tries
+_EPOCH: Final = select(owner.c.epoch)
+_GUARD: Final = _EPOCH.with_for_update(read=True)
 
 
 class Owner:
@@ -65,7 +67,7 @@ class Owner:
         """To be called within each writing transaction: nobody takes over before that has ended. Raises `Unavailable`
         (`not_owner`) where somebody did before."""
         # FOR SHARE: who takes over waits for us, and we for nobody but them. SQLite has one writer anyway.
-        if c.execute(select(owner.c.epoch).with_for_update(read=True)).scalar_one() != self._epoch:
+        if c.execute(_GUARD).scalar_one() != self._epoch:
             raise Unavailable(f"Another coordinator works on {self._database} now.", code="not_owner")
 
     def close(self) -> None:
@@ -98,7 +100,7 @@ class Owner:
 
 
 def _epoch(c: Connection) -> int:
-    return c.execute(select(owner.c.epoch)).scalar_one()
+    return c.execute(_EPOCH).scalar_one()
 
 
 class _Held(Protocol):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import lru_cache
 from types import EllipsisType
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Update, bindparam, select
 
 from pipeline.contracts.jobs import Step, TaskState
 from pipeline.contracts.resources import ErrorBody
@@ -17,6 +18,9 @@ from pipeline.storage.schema import STATES, jobs, steps
 
 _SHOWN = [steps.c[name] for name in Step.model_fields]
 
+# Statements that every step of every job runs are made once: to make one takes SQLAlchemy longer than to run it.
+_OF: Final = select(*_SHOWN).where(steps.c.job_id == bindparam("job")).order_by(steps.c.position)
+
 
 def before(state: TaskState) -> list[TaskState]:
     """The states that `state` may follow, and itself: staying is no transition."""
@@ -25,8 +29,7 @@ def before(state: TaskState) -> list[TaskState]:
 
 def of(c: Connection, job_id: str) -> tuple[Step, ...]:
     """In their order; none where there is no such job."""
-    query = select(*_SHOWN).where(steps.c.job_id == job_id).order_by(steps.c.position)
-    return tuple(Step.model_validate(dict(row)) for row in c.execute(query).mappings())
+    return tuple(Step.model_validate(dict(row)) for row in c.execute(_OF, {"job": job_id}).mappings())
 
 
 def get(c: Connection, job_id: str, name: str) -> Step:
@@ -61,8 +64,8 @@ def update(
     started_at: datetime | None = None,
     completed_at: datetime | None = None,
     error: ErrorBody | EllipsisType | None = ...,
-) -> Step:
-    """Changes what is given; `error=None` takes the error away. Gives the step as it is now.
+) -> None:
+    """Changes what is given; `error=None` takes the error away.
 
     A state may be given again. Raises `NotFound` (step) and `Conflict` (`illegal_transition`).
     """
@@ -80,12 +83,9 @@ def update(
     if not isinstance(error, EllipsisType):
         values["error"] = error and error.model_dump(mode="json")
     if not values:
-        return get(c, job_id, name)
-    change = steps.update().where(steps.c.job_id == job_id, steps.c.name == name)
-    if state is not None:
-        change = change.where(steps.c.state.in_(before(state)))
-    row = c.execute(change.values(values).returning(*_SHOWN)).mappings().one_or_none()
-    if row is None:
+        return
+    named = {f"to_{column}": value for column, value in values.items()}
+    if not c.execute(_change(tuple(values), state), named | {"job": job_id, "step": name}).rowcount:
         is_ = get(c, job_id, name).state
         raise Conflict(
             f"Step {name} of job {job_id} is {is_} and can't become {state}.",
@@ -93,7 +93,14 @@ def update(
             field="state",
             accepted=", ".join(sorted(FOLLOWING[is_])) or "nothing: it has ended",
         )
-    return Step.model_validate(dict(row))
+
+
+@lru_cache(maxsize=256)
+def _change(columns: tuple[str, ...], state: TaskState | None) -> Update:
+    change = steps.update().where(steps.c.job_id == bindparam("job"), steps.c.name == bindparam("step"))
+    if state is not None:
+        change = change.where(steps.c.state.in_(before(state)))
+    return change.values({name: bindparam(f"to_{name}", type_=steps.c[name].type) for name in columns})
 
 
 def block(c: Connection, job_id: str, names: Collection[str]) -> None:

@@ -98,16 +98,21 @@ def test_a_full_queue_says_when_to_come_back_from_what_jobs_took(database):
     assert caught.value.retry_after == 42
 
 
+def moved(c, id, state, **given):
+    jobs.move(c, id, state, **given)
+    return jobs.get(c, id)
+
+
 def test_a_job_moves_through_its_life(database):
     id = database.run(lambda c: add(c)).id
-    job = database.run(lambda c: jobs.move(c, id, "assigned", at=later(1)))
+    job = database.run(lambda c: moved(c, id, "assigned", at=later(1)))
     assert (job.state, job.started_at, job.completed_at) == ("assigned", None, None)
-    job = database.run(lambda c: jobs.move(c, id, "in_progress", at=later(2), message="speaking", frames_total=50))
+    job = database.run(lambda c: moved(c, id, "in_progress", at=later(2), message="speaking", frames_total=50))
     assert (job.started_at, job.message, job.frames_total) == (later(2), "speaking", 50)
-    job = database.run(lambda c: jobs.move(c, id, "completed", at=later(9), result=FACTS, frames_made=50))
+    job = database.run(lambda c: moved(c, id, "completed", at=later(9), result=FACTS, frames_made=50))
     assert (job.started_at, job.completed_at, job.progress) == (later(2), later(9), 100)
     assert (job.result, job.frames_made, job.error) == (FACTS, 50, None)
-    again = database.run(lambda c: jobs.move(c, id, "completed", at=later(60), result=FACTS, frames_made=50))
+    again = database.run(lambda c: moved(c, id, "completed", at=later(60), result=FACTS, frames_made=50))
     assert again == job, "an unanswered commit may be done again"
     with pytest.raises(Conflict) as caught:
         database.run(lambda c: jobs.move(c, id, "in_progress", at=later(61)))
@@ -136,9 +141,9 @@ def test_progress_never_goes_back(database):
     assert not tell(30, 15)
     job = database.read(lambda c: jobs.get(c, id))
     assert (job.progress, job.frames_made, job.frames_total, job.message) == (40, 20, 50, "filming")
-    job = database.run(lambda c: jobs.move(c, id, "in_progress", at=NOW, progress=10))
+    job = database.run(lambda c: moved(c, id, "in_progress", at=NOW, progress=10))
     assert job.progress == 40
-    assert database.run(lambda c: jobs.move(c, id, "in_progress", at=NOW, progress=60)).progress == 60
+    assert database.run(lambda c: moved(c, id, "in_progress", at=NOW, progress=60)).progress == 60
     database.run(lambda c: jobs.move(c, id, "cancelled", at=NOW))
     assert not tell(70, 30)
     assert not database.run(lambda c: jobs.progress(c, new_id("vid"), 1, "", 0, None))
@@ -152,7 +157,7 @@ def test_a_failed_job_is_tried_again_from_what_was_not_completed(database):
         steps.update(c, id, "speak.0001", state="completed", artifact=A, attempts=1)
         steps.update(c, id, "locate", state="failed", attempts=4, error=FAILED, completed_at=NOW)
         steps.block(c, id, ["film"])
-        return jobs.move(c, id, "failed", at=later(5), error=FAILED, progress=30)
+        return moved(c, id, "failed", at=later(5), error=FAILED, progress=30)
 
     failed = database.run(fail)
     assert (failed.error, failed.completed_at) == (FAILED, later(5))
