@@ -71,8 +71,9 @@ def normalise(text: str, *, limit: int) -> str:
     return text
 
 
-def sentences(text: str, language: str) -> list[str]:
-    """`text` in pieces of at most `PIECE` characters: sentences, where too long clauses, where too long words.
+def sentences(text: str, language: str, longest: int = PIECE) -> list[str]:
+    """`text` in pieces of at most `longest` characters (8 or more): sentences, where too long clauses, where too long
+    words.
 
     Abbreviations, initials, decimals, ordinals and speech within a sentence do not end one; `language` (BCP 47)
     chooses the abbreviations. Every letter and digit of `text` is in one piece, in order; pieces that hold
@@ -82,7 +83,7 @@ def sentences(text: str, language: str) -> list[str]:
     pieces: list[str] = []
     for line in text.splitlines():
         for sentence in _cut_sentences(line, base):
-            pieces += _cut_long(sentence)
+            pieces += _cut_long(sentence, longest)
     return [piece for piece in pieces if _says_something(piece)]
 
 
@@ -156,24 +157,24 @@ def _ends_here(line: str, start: int, first: int, mark: str, place: int, languag
     return word.lower() not in known
 
 
-def _cut_long(sentence: str) -> Iterator[str]:
-    while len(sentence) > PIECE:
-        cut = _last_cut(sentence)
+def _cut_long(sentence: str, longest: int) -> Iterator[str]:
+    while len(sentence) > longest:
+        cut = _last_cut(sentence, longest)
         yield sentence[:cut].strip()
         sentence = sentence[cut:].strip()
     if sentence:
         yield sentence
 
 
-def _last_cut(sentence: str) -> int:
-    """Where to cut a sentence longer than `PIECE`: after the last clause, else word, else character that fits."""
-    clauses = [match.end() for match in _CLAUSES.finditer(sentence, 0, PIECE + 1) if match.end() <= PIECE]
-    if clauses and clauses[-1] >= PIECE // 4:  # a cut too early leaves a fragment that sounds like one
+def _last_cut(sentence: str, longest: int) -> int:
+    """Where to cut a sentence longer than `longest`: after the last clause, else word, else character that fits."""
+    clauses = [match.end() for match in _CLAUSES.finditer(sentence, 0, longest + 1) if match.end() <= longest]
+    if clauses and clauses[-1] >= longest // 4:  # a cut too early leaves a fragment that sounds like one
         return clauses[-1]
-    space = sentence.rfind(" ", PIECE // 4, PIECE + 1)
+    space = sentence.rfind(" ", longest // 4, longest + 1)
     if space > 0:
         return space
-    cut = PIECE
-    while cut > PIECE // 2 and (unicodedata.category(sentence[cut])[0] == "M" or sentence[cut] in _JOINERS):
+    cut = longest
+    while cut > longest // 2 and (unicodedata.category(sentence[cut])[0] == "M" or sentence[cut] in _JOINERS):
         cut -= 1
     return cut

@@ -23,14 +23,17 @@ def check(request: SpeechRequest) -> None:
         raise InvalidRequest(f"The pitch is {request.pitch}.", field="pitch", accepted="-12 to 12 semitones")
 
 
-def with_pause(speech: Speech, piece: str, *, last: bool, speed: float) -> Speech:
-    """`speech` of a piece of `pipeline.text.sentences`, and the silence that belongs after it by how it ends."""
+def with_pause(speech: Speech, piece: str, *, last: bool, speed: float, longest: int = PIECE) -> Speech:
+    """`speech` of a piece of `pipeline.text.sentences`, and the silence that belongs after it by how it ends.
+
+    `longest` is what the text was cut by.
+    """
     end = piece.rstrip(_QUOTES)[-1:]
     if last:
         seconds = _LAST
     elif end in _CLAUSE_MARKS:
         seconds = _CLAUSE
-    elif end.isalnum() and len(piece) > PIECE // 2:  # cut between two words of one sentence; else a heading
+    elif end.isalnum() and len(piece) > longest // 2:  # cut between two words of one sentence; else a heading
         seconds = _WORD
     else:
         seconds = _SENTENCE
