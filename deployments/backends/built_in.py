@@ -50,4 +50,15 @@ BACKENDS: tuple[Backend, ...] = (
         licence="Apache-2.0",
         commercial_use=True,
     ),
+    Backend(
+        capability="lipsync",
+        name="musetalk",
+        target="deployments.backends.lipsync.musetalk.backend:Musetalk",
+        description="MuseTalk 1.5 or 1.0: a diffusion UNet draws the mouth anew, in one step a frame",
+        install="make models",
+        licence="MIT code; weights for any purpose (the optional face parsing excepted)",
+        commercial_use=True,
+        vram_gigabytes=6.0,
+        weights=("musetalk-v15", "sd-vae-ft-mse", "whisper-tiny"),
+    ),
 )
