@@ -34,6 +34,9 @@ ON_DEMAND: Final = {
 }
 """A model that is started by its first request and kept for a quarter of an hour after its last."""
 
+STANDING: Final[frozenset[Capability]] = frozenset({"voice", "face", "lipsync"})
+"""What the main job needs: the default backend of each stands ready, all others are started by the first request."""
+
 CPUS: Final = 0.1
 """Ray's bookkeeping of a deployment on a CPU: small, so that a laptop's two cores hold all of them; the
 operating system shares out the cores."""
@@ -87,8 +90,7 @@ def assemble(settings: Settings, *, runtime: Runtime, folder: Path) -> Applicati
 def _model(capability: Capability, name: str, settings: Settings, at_once: bool) -> Application:
     backend = registry.find(capability, name)
     options = settings.options.get(name, {})
-    # The default backends of the main job stand ready; the others are started by the first request for them.
-    standing = settings.backends(capability)[0] == name and capability != "avatar"
+    standing = settings.backends(capability)[0] == name and capability in STANDING
     footprints = Footprints(settings.storage.folder.expanduser())
     terms = arrangement.terms(backend, settings, footprints, default=standing) if at_once else None
     deployment = serve.deployment(

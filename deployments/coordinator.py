@@ -24,6 +24,7 @@ from pipeline.contracts import (
     AudioFormat,
     Avatar,
     Capability,
+    ClipRequest,
     Consent,
     DrawRequest,
     Event,
@@ -111,6 +112,10 @@ class Coordinator:
 
     async def create_video(self, request: VideoRequest, idempotency_key: str | None = None) -> VideoJob:
         """Accepts a video. Whatever can be refused about it is refused here, before there is a job."""
+        return as_video(await (await self._jobs()).submit(request, idempotency_key))
+
+    async def create_clip(self, request: ClipRequest, idempotency_key: str | None = None) -> VideoJob:
+        """Accepts a film without speech; it is a video from then on."""
         return as_video(await (await self._jobs()).submit(request, idempotency_key))
 
     async def video(self, job_id: str) -> VideoJob:

@@ -21,11 +21,13 @@ from pipeline.contracts import (
     Encoding,
     Face,
     Film,
+    MotionRequest,
     Picture,
     PortraitRequest,
     Samples,
     Speech,
     SpeechRequest,
+    VoiceConditioning,
     VoiceTint,
 )
 from pipeline.errors import REPLICA_DIED, Busy, Cancelled, MouthpieceError, Unavailable, UnknownName
@@ -74,6 +76,12 @@ class HandleModels:
     async def tint(self, backend: str, samples: Samples, sample_rate: int) -> VoiceTint:
         return await self._call("voice", backend, "tint", samples, sample_rate)
 
+    def clones(self, backend: str) -> bool:
+        return registry.find("voice", backend).clones
+
+    async def condition(self, backend: str, samples: Samples, sample_rate: int) -> VoiceConditioning:
+        return await self._call("voice", backend, "condition", samples, sample_rate)
+
     async def draw(self, backend: str, request: PortraitRequest) -> Picture:
         return await self._call("avatar", backend, "draw", request)
 
@@ -82,6 +90,9 @@ class HandleModels:
 
     def film(self, backend: str, request: AnimationRequest, encoding: Encoding) -> AsyncIterator[Film]:
         return self._stream("lipsync", backend, "film", request, encoding)
+
+    def move(self, backend: str, request: MotionRequest, encoding: Encoding) -> AsyncIterator[Film]:
+        return self._stream("motion", backend, "clip", request, encoding)
 
     async def _call(self, capability: Capability, backend: str, *arguments: Any) -> Any:
         try:

@@ -14,9 +14,9 @@ from typing import Any
 from deployments.backends import registry
 from deployments.placement.berth import Berth
 from deployments.placement.terms import Terms
-from pipeline.contracts import AnimationRequest, Capability, Encoding
+from pipeline.contracts import AnimationRequest, Capability, Encoding, MotionRequest
 from pipeline.errors import BackendFailed, MouthpieceError
-from pipeline.steps.film import film
+from pipeline.steps.film import clip, film
 from pipeline.streams import from_thread
 
 
@@ -90,6 +90,11 @@ class Model:
     async def film(self, request: AnimationRequest, encoding: Encoding) -> AsyncIterator[Any]:
         """Animates with the backend and encodes beside it; yields `Film`."""
         async for item in self._relay(lambda: film(self._backend, request, encoding)):
+            yield item
+
+    async def clip(self, request: MotionRequest, encoding: Encoding) -> AsyncIterator[Any]:
+        """Moves a picture with the backend and encodes beside it; yields `Film`."""
+        async for item in self._relay(lambda: clip(self._backend, request, encoding)):
             yield item
 
     async def _relay(self, start: Callable[[], Iterator[Any]]) -> AsyncIterator[Any]:

@@ -14,6 +14,7 @@ from pipeline.contracts import (
     AudioFormat,
     Avatar,
     Capability,
+    ClipRequest,
     Consent,
     DrawRequest,
     Event,
@@ -61,6 +62,9 @@ class Operations:
     async def create_video(self, request: VideoRequest, idempotency_key: str | None = None) -> VideoJob:
         """The same key with the same request is the same job; with another one it raises `Conflict`."""
         return await self._call("create_video", request, idempotency_key)
+
+    async def create_clip(self, request: ClipRequest, idempotency_key: str | None = None) -> VideoJob:
+        return await self._call("create_clip", request, idempotency_key)
 
     async def video(self, job_id: str) -> VideoJob:
         return await self._call("video", job_id)

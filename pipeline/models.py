@@ -20,11 +20,13 @@ from pipeline.contracts import (
     Face,
     Film,
     Frames,
+    MotionRequest,
     Picture,
     PortraitRequest,
     Samples,
     Speech,
     SpeechRequest,
+    VoiceConditioning,
     VoiceTint,
 )
 
@@ -38,7 +40,8 @@ class VoiceModel(Protocol):
         ...
 
     def speak(self, request: SpeechRequest) -> Iterator[Speech]:
-        """One `Speech` per sentence or clause, in order, all at one sample rate, pauses included.
+        """Sentences or clauses in order, all at one sample rate, pauses included: one `Speech` each, or, of a voice that
+        is heard before a sentence is finished, several. Joined, they are what is said.
 
         Raises `UnknownName` for a language or voice that it does not have, listing those it has.
         """
@@ -46,6 +49,15 @@ class VoiceModel(Protocol):
 
     def tint(self, samples: Samples, sample_rate: int) -> VoiceTint:
         """Measures a reference clip. Raises `InvalidAudio` where there is no usable voice in it."""
+        ...
+
+
+@runtime_checkable
+class CloningVoice(VoiceModel, Protocol):
+    """A voice that speaks as a person does of whom it has heard a clip; its row in the registry says `clones`."""
+
+    def condition(self, samples: Samples, sample_rate: int) -> VoiceConditioning:
+        """What it keeps of a reference clip. Raises `InvalidAudio` where there is no usable voice in it."""
         ...
 
 
@@ -76,6 +88,18 @@ class LipsyncModel(Protocol):
         ...
 
 
+@runtime_checkable
+class MotionModel(Protocol):
+    """Makes a film of a picture. Called by the `move` step."""
+
+    def move(self, request: MotionRequest) -> Iterator[Frames]:
+        """Exactly `request.frame_count` frames of `height` and `width`, in order, in chunks of about half a second.
+
+        A backend that makes shorter clips than that chains them without a visible seam.
+        """
+        ...
+
+
 class Models(Protocol):
     """Every model there is, wherever it runs. The steps call it; a deployment handle stands behind it.
 
@@ -103,10 +127,20 @@ class Models(Protocol):
 
     async def tint(self, backend: str, samples: Samples, sample_rate: int) -> VoiceTint: ...
 
+    def clones(self, backend: str) -> bool:
+        """Whether a voice backend takes a `VoiceConditioning` (`condition`), and no tint."""
+        ...
+
+    async def condition(self, backend: str, samples: Samples, sample_rate: int) -> VoiceConditioning: ...
+
     async def draw(self, backend: str, request: PortraitRequest) -> Picture: ...
 
     async def locate(self, backend: str, picture: Picture) -> Face: ...
 
     def film(self, backend: str, request: AnimationRequest, encoding: Encoding) -> AsyncIterator[Film]:
         """Animates and encodes where the frames are made, so that only the small file travels."""
+        ...
+
+    def move(self, backend: str, request: MotionRequest, encoding: Encoding) -> AsyncIterator[Film]:
+        """Makes a film of a picture, without sound, encoded where the frames are made."""
         ...

@@ -6,23 +6,32 @@ import asyncio
 from fractions import Fraction
 from typing import Any, Final, Protocol, get_args
 
-from pipeline.contracts import Capability, VideoRequest
-from pipeline.errors import InvalidRequest
+from pipeline.contracts import Backends, Capability, ClipRequest, VideoRequest
+from pipeline.errors import InvalidRequest, TooLarge
 from pipeline.graph import Graph, Node
+from pipeline.media.image import decode_picture
 from pipeline.models import Models
 from pipeline.nodes.film import recording
 from pipeline.settings import Settings
 from pipeline.steps.speak import Speaker, Spoken
 from pipeline.storage.artifacts import Artifacts
 from pipeline.storage.avatars import AvatarStore
-from pipeline.storage.parcels import Portrait, pack_portrait, pack_tint
+from pipeline.storage.parcels import Portrait, pack_conditioning, pack_portrait, pack_tint
 from pipeline.text import normalise, sentences
 
 DRAWN: Final = 512
 """Pixels a side of a drawn portrait, at least: never smaller than a face that can be found and followed."""
 
-UPLOADS: Final = ("audio", "voice_clip", "portrait")
-"""Fields of a request that hold bytes."""
+LARGEST: Final = 1536
+"""Pixels a side that can be drawn."""
+
+SHORTEST: Final = 128
+"""Pixels of a side of a clip, at least."""
+LONGEST: Final = 3840
+"""The same at most."""
+
+UPLOADS: Final = ("audio", "voice_clip", "portrait", "picture")
+"""Fields of requests that hold bytes."""
 
 
 class Make(Protocol):
@@ -32,7 +41,7 @@ class Make(Protocol):
 
 
 class Planner:
-    """Plans videos with the models and stores that it is given.
+    """Plans videos and clips with the models and stores that it is given.
 
     What has to be known before a request can be accepted (is there a face, can the clip be used) is made at once, by
     `make`, and found again by its key when the job runs.
@@ -59,9 +68,7 @@ class Planner:
         becomes of them later is nothing to this job."""
         _one_of(request, "text", "audio", required=True)
         _one_of(request, "portrait", "avatar", "prompt", required=False)
-        # Those that the request does not need as well: a name that nobody knows is a mistake wherever it stands.
-        for capability in get_args(Capability):
-            self._models.choose(capability, getattr(request.backends, capability))
+        self._known(request.backends)
         nodes, given, inputs = [], {}, {}
         if request.text is not None:
             spoken = await self._speech(request)
@@ -90,6 +97,56 @@ class Planner:
         film = Node(name="film", kind="film", backend=lipsync, parameters=shot, given=given, inputs=inputs)
         return Graph(nodes=(*nodes, film))
 
+    async def clip(self, request: ClipRequest) -> Graph:
+        """Raises `UserError` for what can't be made."""
+        _one_of(request, "picture", "prompt", required=True)
+        self._known(request.backends)
+        limit = self._settings.limits.video_seconds
+        if request.seconds > limit:
+            raise TooLarge(
+                f"{request.seconds:g} s are asked for.",
+                code="video_too_long",
+                field="seconds",
+                accepted=f"at most {limit:g} s",
+            )
+        nodes, given, inputs = [], {}, {}
+        if request.picture is not None:
+            shape = await asyncio.to_thread(self._shape, request.picture)
+            given["photo"] = await self._put(request.picture)
+        else:
+            shape = (1, 1)
+            size = max(DRAWN, min(LARGEST, request.width or 0, request.height or 0))
+            nodes.append(self._drawn(request.prompt or "", size, request.seed, request.backends.avatar))
+            inputs["picture"] = ("draw",)
+        video = self._settings.video
+        width, height = frame_size(shape, request.width, request.height, video.size)
+        fps = frame_rate(request.fps or video.fps)
+        movement = {
+            "frames": max(1, round(request.seconds * fps)),
+            "fps": str(fps),
+            "width": width,
+            "height": height,
+            "camera": request.camera,
+            "strength": request.strength,
+            "seed": request.seed,
+            "format": request.format,
+            "preset": video.preset,
+            "crf": video.crf,
+        }
+        motion = self._models.choose("motion", request.backends.motion)
+        move = Node(name="move", kind="move", backend=motion, parameters=movement, given=given, inputs=inputs)
+        return Graph(nodes=(*nodes, move))
+
+    def _known(self, backends: Backends) -> None:
+        # Those that the request does not need as well: a name that nobody knows is a mistake wherever it stands.
+        for capability in get_args(Capability):
+            self._models.choose(capability, getattr(backends, capability))
+
+    def _shape(self, picture: bytes) -> tuple[int, int]:
+        """Width and height. Raises `InvalidImage`, field `picture`."""
+        decoded = decode_picture(picture, field="picture", max_pixels=self._settings.limits.image_pixels)
+        return decoded.shape[1], decoded.shape[0]
+
     async def _speech(self, request: VideoRequest) -> list[Node]:
         text = normalise(request.text or "", limit=self._settings.limits.text_characters)
         nodes: list[Node] = []
@@ -101,9 +158,11 @@ class Planner:
             measure = Node(name="measure", kind="measure", backend=spoken.backend, given={"clip": clip})
             await self._make(measure)
             nodes.append(measure)
-            inputs["tint"] = ("measure",)
+            inputs["conditioning" if self._models.clones(spoken.backend) else "tint"] = ("measure",)
         elif spoken.tint is not None:
             given["tint"] = await self._put(pack_tint(spoken.tint))
+        elif spoken.conditioning is not None:
+            given["conditioning"] = await self._put(pack_conditioning(spoken.conditioning))
         manner: dict[str, Any] = {
             "language": request.language.lower(),
             "voice": spoken.voice,
@@ -146,12 +205,14 @@ class Planner:
             await self._make(locate)
             return [locate]
         size = max(DRAWN, request.size or self._settings.video.size)
-        drawn = {"prompt": request.prompt or "", "size": size, "seed": request.seed}
-        avatar = self._models.choose("avatar", request.backends.avatar)
         return [
-            Node(name="draw", kind="draw", backend=avatar, parameters=drawn),
+            self._drawn(request.prompt or "", size, request.seed, request.backends.avatar),
             Node(name="locate", kind="locate", backend=face, inputs={"picture": ("draw",)}),
         ]
+
+    def _drawn(self, prompt: str, size: int, seed: int, backend: str | None) -> Node:
+        drawn = {"prompt": prompt, "size": size, "seed": seed}
+        return Node(name="draw", kind="draw", backend=self._models.choose("avatar", backend), parameters=drawn)
 
     async def _kept(self, name: str) -> str:
         def packed() -> bytes:
@@ -172,7 +233,24 @@ def frame_rate(rate: float) -> Fraction:
     return Fraction(rate).limit_denominator(1001)
 
 
-def _one_of(request: VideoRequest, *fields: str, required: bool) -> None:
+def frame_size(shape: tuple[int, int], width: int | None, height: int | None, shorter: int) -> tuple[int, int]:
+    """Width and height of frames of a picture of this shape, even: what is not given follows from the shape; where
+    neither is, the shorter side is `shorter`. At most as long as a `Side` may be."""
+    ratio = shape[0] / shape[1]
+    if width is None and height is None:
+        width, height = (shorter, None) if ratio <= 1 else (None, shorter)
+    if width is None:
+        width = _even((height or shorter) * ratio)
+    elif height is None:
+        height = _even(width / ratio)
+    return width, height or shorter
+
+
+def _even(length: float) -> int:
+    return min(max(2 * round(length / 2), SHORTEST), LONGEST)
+
+
+def _one_of(request: VideoRequest | ClipRequest, *fields: str, required: bool) -> None:
     given = [field for field in fields if getattr(request, field) is not None]
     listed = " or ".join(fields)
     if len(given) > 1:

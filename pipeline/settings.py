@@ -240,6 +240,11 @@ class Lipsync(Section):
     """Enabled lip-sync backends; the first is the default, a request may name another."""
 
 
+class Motion(Section):
+    backends: BackendNames = ("kenburns",)
+    """Enabled motion backends; the first is the default, a request may name another."""
+
+
 class Video(Section):
     size: Annotated[Size, Field(strict=True)] = 512
     """Side of the square video in pixels, even, where the request names none."""
@@ -291,6 +296,8 @@ class Generation(Section):
 class Settings(Section):
     profile: Literal["auto", "high", "standard", "small", "cpu"] = "auto"
     """Hardware profile that the defaults below come from: high, standard, small, cpu; auto looks at the card."""
+    commercial_use: Annotated[bool, Field(strict=True)] = False
+    """Whether what is made is to be sold: models and backends whose licence forbids that are then refused."""
     server: Server = Server()
     ray: RayCluster = RayCluster()
     storage: Storage = Storage()
@@ -301,6 +308,7 @@ class Settings(Section):
     avatar: AvatarDrawing = AvatarDrawing()
     face: FaceFinding = FaceFinding()
     lipsync: Lipsync = Lipsync()
+    motion: Motion = Motion()
     video: Video = Video()
     gpu: Gpu = Gpu()
     placement: Placement = Placement()
@@ -312,7 +320,7 @@ class Settings(Section):
 
     def backends(self, capability: Capability) -> tuple[str, ...]:
         """Enabled backends of a capability, the default first."""
-        section: Voice | AvatarDrawing | FaceFinding | Lipsync = getattr(self, capability)
+        section: Voice | AvatarDrawing | FaceFinding | Lipsync | Motion = getattr(self, capability)
         return section.backends
 
     def args(self) -> dict[str, Any]:

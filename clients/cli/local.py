@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 
 from clients.python.states import job_states
 from clients.python.studio import Studio
@@ -24,6 +24,7 @@ from pipeline.contracts import (
     AudioFormat,
     Avatar,
     Capability,
+    ClipRequest,
     DrawRequest,
     Event,
     Gpu,
@@ -39,9 +40,14 @@ from pipeline.contracts import (
     VoiceProfile,
 )
 from pipeline.contracts.placement import ModelWish, Placement
+from pipeline.errors import MouthpieceError
 from pipeline.layers import Layer
 from pipeline.settings import Settings
 from pipeline.settings_file import load_file
+
+if TYPE_CHECKING:
+    from deployments.backends.published.holdings import Holdings
+    from deployments.backends.published.verification import Verdict
 
 T = TypeVar("T")
 
@@ -68,6 +74,20 @@ def settings(config: Path | None, sets: Sequence[str] | None) -> Settings:
     return cascade.resolve(layer(config), os.environ, overrides(sets), gpus.vram_gigabytes())
 
 
+def published(config: Path | None, sets: Sequence[str] | None) -> Holdings:
+    """The published models on this machine, held to the licences that the settings allow. Raises `SettingsError`."""
+    from deployments.backends.published.holdings import Holdings
+
+    return Holdings(commercial_use=settings(config, sets).commercial_use)
+
+
+def damaged(found: Sequence[tuple[str, Sequence[Verdict]]]) -> MouthpieceError | None:
+    """What to say of files that were verified; None where all are whole."""
+    from deployments.backends.published import holdings
+
+    return holdings.damaged(found)
+
+
 class Local(Studio):
     """The application in this process, with the operations of a server."""
 
@@ -84,6 +104,9 @@ class Local(Studio):
 
     def render(self, request: VideoRequest, idempotency_key: str | None = None) -> VideoJob:
         return self._call(self._operations.create_video(request, idempotency_key))
+
+    def clip(self, request: ClipRequest, idempotency_key: str | None = None) -> VideoJob:
+        return self._call(self._operations.create_clip(request, idempotency_key))
 
     def video(self, video_id: str) -> VideoJob:
         return self._call(self._operations.video(video_id))

@@ -17,7 +17,7 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from clients.cli import avatars, jobs, placement, render, screen, serve, speak, status, usage, videos, voices
+from clients.cli import avatars, clip, jobs, placement, render, screen, serve, speak, status, usage, videos, voices
 from pipeline.errors import MouthpieceError, SettingsError, UserError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -36,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("render", epilog=EPILOG)(render.render)
+app.command("clip", epilog=EPILOG)(clip.clip)
 app.command("speak")(speak.speak)
 app.command("portrait")(speak.portrait)
 app.add_typer(voices.app, name="voice")

@@ -13,8 +13,10 @@ from clients.python.output import Output
 from pipeline.errors import Conflict, InvalidRequest, MouthpieceError, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clients.python.studio import Studio
-    from pipeline.contracts import VideoFormat, VideoJob, VideoRequest
+    from pipeline.contracts import VideoFormat, VideoJob
 
 FORMATS: Final[tuple[VideoFormat, ...]] = ("mp4", "webm", "gif")
 SAY, FACE, VIDEO, JOB = (
@@ -118,7 +120,7 @@ def render(
     sources.one_of({"--text": text, "--script": script, "--audio": audio}, required=True)
     sources.one_of({"--portrait": portrait, "--prompt": prompt, "--avatar": avatar}, required=False)
     if detach:
-        _detachable(at.address, output)
+        detachable(at.address, output)
     elif output is None:
         raise InvalidRequest(
             "There is no file to write.", code="missing_field", field="--output", accepted="-o FILE, or --detach"
@@ -155,17 +157,18 @@ def render(
         )
         with at.studio() as studio:
             if file is None:
-                _left(studio.render(request), as_json=at.as_json)
+                left(studio.render(request), as_json=at.as_json)
                 return
-            job = made(studio, request, quiet=at.as_json, kept=bool(at.address))
+            job = made(studio, lambda: studio.render(request), quiet=at.as_json, kept=bool(at.address))
             studio.download(job, file)
     if at.as_json:
         screen.result({"output": str(output), "video": job})
     else:
-        _summary(job, str(output))
+        summary(job, str(output))
 
 
-def _detachable(server: str | None, output: Path | None) -> None:
+def detachable(server: str | None, output: Path | None) -> None:
+    """Raises `InvalidRequest` where a video can't be left to a server."""
     if output is not None:
         raise InvalidRequest(
             "A detached video is not written here.",
@@ -179,7 +182,8 @@ def _detachable(server: str | None, output: Path | None) -> None:
         )
 
 
-def _left(job: VideoJob, *, as_json: bool) -> None:
+def left(job: VideoJob, *, as_json: bool) -> None:
+    """Says which video was left to a server, and how to get at it."""
     if as_json:
         screen.result({"video": job})
         return
@@ -187,14 +191,14 @@ def _left(job: VideoJob, *, as_json: bool) -> None:
     screen.note(f"`mouthpiece jobs watch {job.id}` follows it, `mouthpiece videos download {job.id} -o FILE` gets it.")
 
 
-def made(studio: Studio, request: VideoRequest, *, quiet: bool, kept: bool) -> VideoJob:
-    """Renders and follows; interrupted, it cancels the job. Raises what the job failed of.
+def made(studio: Studio, asked: Callable[[], VideoJob], *, quiet: bool, kept: bool) -> VideoJob:
+    """Asks for a video and follows it; interrupted, it cancels the job. Raises what the job failed of.
 
     `kept` means that the job outlives this process: the user is told what becomes of it.
     """
     from clients.python.failures import rebuilt
 
-    job = studio.render(request)
+    job = asked()
     try:
         with closing(studio.watch(job.id)) as jobs:
             job = progress.follow(jobs, quiet=quiet)
@@ -228,12 +232,13 @@ def _cancelled(studio: Studio, job_id: str) -> str:
     return f"The video {job_id} is cancelled. --detach leaves one to the server."
 
 
-def _summary(job: VideoJob, output: str) -> None:
+def summary(job: VideoJob, output: str) -> None:
+    """Says what was made of it."""
     facts = job.result
     if facts is None:
         return
     screen.line(
-        f"{output}: {facts.seconds:.2f} s, {facts.frames} frames of {facts.size}x{facts.size} "
+        f"{output}: {facts.seconds:.2f} s, {facts.frames} frames of {facts.width}x{facts.height} "
         f"at {facts.fps:g} a second, {facts.bytes / 1024:.0f} KiB"
     )
     screen.line("made by " + ", ".join(f"{capability} {name}" for capability, name in facts.backends.items()))

@@ -60,7 +60,7 @@ def _bar(kind: str, steps: Sequence[Step], job: Job) -> Bar:
     state = ", ".join(words)
     if len(steps) > 1:
         return Bar(kind, f"{kind} {done}/{len(steps)}", done, len(steps), state, ended)
-    if kind == "film" and job.frames_total and not done:
+    if steps == list(job.steps[-1:]) and job.frames_total and not done:
         return Bar(kind, kind, job.frames_made, job.frames_total, state, ended)
     return Bar(kind, kind, done, None if states & BUSY else 1, state, ended)
 

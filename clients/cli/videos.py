@@ -113,6 +113,6 @@ def _show(job: VideoJob, *, as_json: bool) -> None:
     if job.error is not None:
         facts["error"] = f"{job.error.code}: {job.error.message}"
     if (made := job.result) is not None:
-        facts["video"] = f"{made.seconds:.2f} s, {made.frames} frames of {made.size}x{made.size}, {made.format}"
+        facts["video"] = f"{made.seconds:.2f} s, {made.frames} frames of {made.width}x{made.height}, {made.format}"
         facts["seconds"] = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in made.timings.items())
     screen.facts(facts)

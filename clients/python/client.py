@@ -23,6 +23,7 @@ from pipeline.contracts import (
     AudioFormat,
     Avatar,
     Capability,
+    ClipRequest,
     Contract,
     DrawRequest,
     Event,
@@ -71,6 +72,11 @@ class Client(Studio):
         key = secrets.token_urlsafe(24) if idempotency_key is None else _key(idempotency_key)
         body = _body(request, ("audio", "voice_clip", "portrait"))
         return self._one(VideoJob, "POST", "/api/v1/videos", repeatable=True, headers={"Idempotency-Key": key}, **body)
+
+    def clip(self, request: ClipRequest, idempotency_key: str | None = None) -> VideoJob:
+        key = secrets.token_urlsafe(24) if idempotency_key is None else _key(idempotency_key)
+        body = _body(request, ("picture",))
+        return self._one(VideoJob, "POST", "/api/v1/clips", repeatable=True, headers={"Idempotency-Key": key}, **body)
 
     def video(self, video_id: str) -> VideoJob:
         return self._one(VideoJob, "GET", f"/api/v1/videos/{_part(video_id)}")

@@ -14,6 +14,7 @@ from pipeline.contracts import (
     AudioFormat,
     Avatar,
     Capability,
+    ClipRequest,
     DrawRequest,
     Event,
     Job,
@@ -51,6 +52,10 @@ class Studio(Protocol):
         The same request under the same key, also of another program, is the same video; another request under it
         raises `Conflict`. 1 to 255 printable ASCII characters.
         """
+
+    @abstractmethod
+    def clip(self, request: ClipRequest, idempotency_key: str | None = None) -> VideoJob:
+        """Asks for a film without speech, as `render` does for one with; it is a video from then on."""
 
     @abstractmethod
     def video(self, video_id: str) -> VideoJob:

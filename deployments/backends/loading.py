@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from pipeline.errors import SettingsError
-from pipeline.models import AvatarModel, FaceModel, LipsyncModel, VoiceModel
+from pipeline.models import AvatarModel, CloningVoice, FaceModel, LipsyncModel, MotionModel, VoiceModel
 from pipeline.secrets import secret_name
 
 PROTOCOLS: Mapping[str, type] = {
@@ -21,6 +21,7 @@ PROTOCOLS: Mapping[str, type] = {
     "avatar": AvatarModel,
     "face": FaceModel,
     "lipsync": LipsyncModel,
+    "motion": MotionModel,
 }
 
 
@@ -43,6 +44,7 @@ class Target:
     name: str
     path: str
     install: str
+    clones: bool = False
 
     def attribute(self) -> Any:
         """What the path points to. Raises `SettingsError` with code missing_dependency or invalid_backend."""
@@ -69,8 +71,8 @@ class Target:
         found = self.attribute()
         if not inspect.isclass(found):
             raise self._invalid(f"{self.path} is not a class", "a class")
-        protocol = PROTOCOLS[self.capability]
-        methods = [name for name in vars(protocol) if not name.startswith("_")]
+        protocol = CloningVoice if self.clones else PROTOCOLS[self.capability]
+        methods = [name for kind in reversed(protocol.__mro__) for name in vars(kind) if not name.startswith("_")]
         missing = [name for name in methods if not callable(getattr(found, name, None))]
         if missing:
             raise self._invalid(

@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI
 
 from deployments.ingress import (
     answers,
+    clips,
     events,
     jobs,
     library,
@@ -39,7 +40,7 @@ def make_api(operations: Operations, settings: Settings, bounds: Bounds | None =
         docs_url=None,
         redoc_url=None,
         openapi_tags=[
-            {"name": "videos", "description": "Talking videos"},
+            {"name": "videos", "description": "Talking videos, and clips without speech"},
             {"name": "jobs", "description": "Work that was accepted: its steps, its events, what it took"},
             {"name": "speech", "description": "A voice alone"},
             {"name": "portraits", "description": "A face alone"},
@@ -55,6 +56,7 @@ def make_api(operations: Operations, settings: Settings, bounds: Bounds | None =
     bounds = bounds or Bounds()
     routers = (
         videos.router(operations, bounds),
+        clips.router(operations, bounds),
         jobs.router(operations, bounds),
         # Serve cuts off what takes longer; a stream that ends by itself leaves its client an orderly end.
         events.router(operations, bounds, seconds=0.9 * settings.server.request_seconds),

@@ -65,7 +65,7 @@ class TheirVideo(Described):
     id: str
     object: Literal["video"] = "video"
     model: str
-    """`lipsync-` and the backend; auto while that is not known."""
+    """`lipsync-` and the backend, of a clip `motion-` and the backend; auto while that is not known."""
     status: Progress
     """One that was cancelled has failed, with the code `cancelled`."""
     progress: Annotated[int, Field(ge=0, le=100)]
@@ -90,12 +90,12 @@ class TheirVideo(Described):
             error = VideoError(code="cancelled", message="The video was cancelled.")
         return TheirVideo(
             id=job.id,
-            model=model if result is None else f"lipsync-{result.backends['lipsync']}",
+            model=model if result is None else _model(result.backends),
             status=STATUS[job.status],
             progress=int(job.progress),
             created_at=int(job.created_at.timestamp()),
             completed_at=_seconds(job.completed_at) if job.status == "completed" else None,
-            size=(UNKNOWN if asked is None else asked.size) if result is None else f"{result.size}x{result.size}",
+            size=(UNKNOWN if asked is None else asked.size) if result is None else f"{result.width}x{result.height}",
             seconds="0" if result is None else f"{result.seconds:.3f}".rstrip("0").rstrip("."),
             prompt=None if asked is None else asked.prompt,
             error=error,
@@ -180,6 +180,12 @@ def router(operations: Operations) -> APIRouter:
         return VideoDeleted(id=video_id)
 
     return routes
+
+
+def _model(backends: dict[str, str]) -> str:
+    """What stands for a video: who moves the lips; of one without lips, who made it."""
+    capability = "lipsync" if "lipsync" in backends else list(backends)[-1]
+    return f"{capability}-{backends[capability]}"
 
 
 def _seconds(time: datetime | None) -> int | None:

@@ -14,12 +14,14 @@ from pipeline.contracts.flow import (
     Face,
     Film,
     Frames,
+    MotionRequest,
     Phoneme,
     Picture,
     PortraitRequest,
     Samples,
     Speech,
     SpeechRequest,
+    VoiceConditioning,
     VoiceTint,
 )
 from pipeline.contracts.jobs import (
@@ -34,7 +36,15 @@ from pipeline.contracts.jobs import (
     TaskState,
     UsageTable,
 )
-from pipeline.contracts.requests import Backends, DrawRequest, NewAvatar, NewVoice, SpeakRequest, VideoRequest
+from pipeline.contracts.requests import (
+    Backends,
+    ClipRequest,
+    DrawRequest,
+    NewAvatar,
+    NewVoice,
+    SpeakRequest,
+    VideoRequest,
+)
 from pipeline.contracts.resources import (
     Avatar,
     Consent,
@@ -49,6 +59,7 @@ from pipeline.contracts.resources import (
 )
 from pipeline.contracts.words import (
     AudioFormat,
+    Camera,
     Capability,
     Contract,
     JobState,
@@ -57,8 +68,10 @@ from pipeline.contracts.words import (
     Pitch,
     Rate,
     Seed,
+    Side,
     Size,
     Speed,
+    Strength,
     Text,
     VideoFormat,
 )
@@ -68,7 +81,9 @@ __all__ = [
     "AudioFormat",
     "Avatar",
     "Backends",
+    "Camera",
     "Capability",
+    "ClipRequest",
     "Consent",
     "Contract",
     "DeploymentStatus",
@@ -86,6 +101,7 @@ __all__ = [
     "JobPage",
     "JobState",
     "Language",
+    "MotionRequest",
     "Name",
     "NewAvatar",
     "NewVoice",
@@ -96,6 +112,7 @@ __all__ = [
     "Rate",
     "Samples",
     "Seed",
+    "Side",
     "Size",
     "SpeakRequest",
     "Speech",
@@ -105,6 +122,7 @@ __all__ = [
     "Step",
     "StepKind",
     "Still",
+    "Strength",
     "TaskState",
     "Text",
     "UsageTable",
@@ -112,6 +130,7 @@ __all__ = [
     "VideoFormat",
     "VideoJob",
     "VideoRequest",
+    "VoiceConditioning",
     "VoiceList",
     "VoiceProfile",
     "VoiceTint",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.contracts.words import VideoFormat
+from pipeline.contracts.words import Camera, VideoFormat
 
 Samples = NDArray[np.float32]
 """(n,) float32 mono in [-1, 1]."""
@@ -80,6 +80,17 @@ class VoiceTint:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceConditioning:
+    """What a voice model that clones keeps of a reference clip: only the backend that made it can read it.
+
+    Computed once for each clip; a request with it needs the clip no more.
+    """
+
+    arrays: Mapping[str, NDArray[np.float32]]
+    """By names and of shapes that are the backend's own."""
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechRequest:
     """What a voice backend is asked to say. `text` is normalised, not empty, and may be many sentences."""
 
@@ -95,6 +106,8 @@ class SpeechRequest:
     """Semitones up or down, -12 to 12."""
     final: bool = True
     """Whether nothing is said after it: the last pause is short then."""
+    conditioning: VoiceConditioning | None = None
+    """Whose voice a backend that clones speaks with; instead of `tint`, which is for those that do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +161,32 @@ class AnimationRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class MotionRequest:
+    """What a motion backend is asked to do: make a film of `picture`, which fills the frames.
+
+    Where the picture has another shape than the frames, as much of it as possible is shown, nothing is stretched.
+    """
+
+    picture: Picture
+    frame_count: int
+    """Frames to make, at least 1."""
+    width: int
+    height: int
+    """Pixels of the frames, both even."""
+    fps: Fraction = Fraction(25)
+    camera: Camera = "zoom_in"
+    strength: float = 1.0
+    """How much moves: 0 is nothing, 1 is natural, 2 is the most. Of the camera, and of what is in the picture where
+    the backend can move that."""
+    focus: tuple[float, float] = (0.5, 0.5)
+    """Where in the picture its subject is, as fractions of its width and height: what the camera keeps in view."""
+    seed: int = 0
+    """Chooses what is not said otherwise, where there is anything to choose."""
+
+
+@dataclass(frozen=True, slots=True)
 class Frames:
-    """A run of video frames. `planes` is (n, size * 3 // 2, size) uint8, I420; `first` is its first index."""
+    """A run of video frames. `planes` is (n, height * 3 // 2, width) uint8, I420; `first` is its first index."""
 
     first: int
     planes: NDArray[np.uint8]

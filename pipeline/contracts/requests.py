@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pipeline.contracts.words import (
     AudioFormat,
+    Camera,
     Contract,
     Language,
     Name,
@@ -15,8 +16,10 @@ from pipeline.contracts.words import (
     Priority,
     Rate,
     Seed,
+    Side,
     Size,
     Speed,
+    Strength,
     Text,
     VideoFormat,
     Webhook,
@@ -30,6 +33,7 @@ class Backends(Contract):
     avatar: str | None = None
     face: str | None = None
     lipsync: str | None = None
+    motion: str | None = None
 
 
 class VideoRequest(Contract):
@@ -62,6 +66,29 @@ class VideoRequest(Contract):
     """Higher is sooner; among equals, the older one."""
     webhook: Webhook | None = None
     """Told when the video has ended, by a signed POST of the event."""
+
+
+class ClipRequest(Contract):
+    """A film without speech: a picture (`picture` or `prompt`) that the camera moves over."""
+
+    picture: bytes | None = None
+    """Any picture; a file part over HTTP."""
+    prompt: Annotated[str, Field(max_length=2000)] | None = None
+    """Words for a picture to draw, by the avatar backend."""
+    seconds: Annotated[float, Field(ge=0.2, le=3600)] = 4.0
+    camera: Camera = "zoom_in"
+    strength: Strength = 1.0
+    width: Side | None = None
+    height: Side | None = None
+    """Where one is not given, the picture's own shape says it; with neither, its shorter side is `video.size`."""
+    fps: Rate | None = None
+    seed: Seed = 0
+    format: VideoFormat = "mp4"
+    backends: Backends = Backends()
+    priority: Priority = 0
+    """Higher is sooner; among equals, the older one."""
+    webhook: Webhook | None = None
+    """Told when the clip has ended, by a signed POST of the event."""
 
 
 class SpeakRequest(Contract):

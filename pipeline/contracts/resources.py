@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.contracts.words import Contract, JobState, Language, Name, VideoFormat
 
@@ -28,6 +28,9 @@ class VideoFacts(Contract):
     frames: int
     fps: float
     size: int
+    """Side of the square, pixels; of another shape, the shorter side."""
+    width: int
+    height: int
     format: VideoFormat
     bytes: int
     sha256: str
@@ -35,9 +38,17 @@ class VideoFacts(Contract):
     """Wall seconds by stage. Stages overlap, so they add up to more than `total`."""
     backends: dict[str, str]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _square(cls, values: Any) -> Any:
+        # What the first releases kept are squares, of which they said no more than the side.
+        if isinstance(values, dict) and "size" in values:
+            return {"width": values["size"], "height": values["size"], **values}
+        return values
+
 
 class VideoJob(Contract):
-    """A talking video being made, or made."""
+    """A video being made, or made: of a face that talks, or a clip."""
 
     id: str
     """`vid_` and 26 letters and digits."""
@@ -45,7 +56,7 @@ class VideoJob(Contract):
     status: JobState
     progress: Annotated[float, Field(ge=0, le=100)]
     stage: str
-    """What is being done now: queued, speaking (the portrait is prepared meanwhile), animating, done."""
+    """What is being done now: queued, speaking (the portrait is prepared meanwhile), animating, moving, done."""
     frames_made: int = 0
     frames_total: int | None = None
     """Known once the speech is."""
@@ -67,7 +78,8 @@ class VoiceProfile(Contract):
     syllables_per_second: float
     usable_by: tuple[str, ...]
     fidelity: Literal["tint", "clone"] = "tint"
-    """`tint`: pitch, range, pace and colour of the clip, not the person's identity."""
+    """`tint`: pitch, range, pace and colour of the clip, not the person's identity. `clone`: one of `usable_by` at least
+    speaks as the person; the others tint."""
     consent: str | None = None
     """Id of the consent that it was made with."""
 

@@ -6,13 +6,27 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Capability = Literal["voice", "avatar", "face", "lipsync"]
+Capability = Literal["voice", "avatar", "face", "lipsync", "motion"]
 VideoFormat = Literal["mp4", "webm", "gif"]
 MEDIA_TYPES: Final[dict[VideoFormat, str]] = {"mp4": "video/mp4", "webm": "video/webm", "gif": "image/gif"}
 AudioFormat = Literal["wav", "flac", "mp3", "opus", "aac", "pcm"]
+Camera = Literal[
+    "still",
+    "zoom_in",
+    "zoom_out",
+    "pan_left",
+    "pan_right",
+    "pan_up",
+    "pan_down",
+    "orbit_left",
+    "orbit_right",
+]
+"""How the camera moves: it pans by turning, so what it shows goes the other way, and orbits around what is in front."""
 JobState = Literal["queued", "running", "completed", "failed", "cancelled"]
 
 Size = Annotated[int, Field(ge=128, le=1536, multiple_of=2, description="Side of the square picture, pixels; even.")]
+Side = Annotated[int, Field(ge=128, le=3840, multiple_of=2, description="Width or height, pixels; even.")]
+Strength = Annotated[float, Field(ge=0, le=2, description="0 is none, 1 is natural.")]
 Rate = Annotated[float, Field(ge=5, le=60, description="Frames a second; 23.976, 29.97 and 59.94 mean x/1001.")]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Language = Annotated[str, Field(min_length=2, max_length=35, pattern=r"^[A-Za-z][A-Za-z0-9-]*$")]

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.contracts import Event, Job, JobKind, Step, TaskState, VideoRequest
+from pipeline.contracts import ClipRequest, Event, Job, JobKind, Step, TaskState, VideoRequest
 from pipeline.contracts.states import ENDED
 from pipeline.errors import Busy, Conflict, Damaged, NotFound
 from pipeline.graph import Graph, Node, digest_of
@@ -88,8 +88,8 @@ class Jobs:
 
     # Accepting
 
-    async def submit(self, request: VideoRequest, key: str | None = None) -> Job:
-        """Accepts a request; raises what `Planner.plan` raises, `Busy` when the queue is full, `Conflict` for a key
+    async def submit(self, request: VideoRequest | ClipRequest, key: str | None = None) -> Job:
+        """Accepts a request; raises what planning it raises, `Busy` when the queue is full, `Conflict` for a key
         that another request had. When this returns, no crash takes the job away any more."""
         digest = await asyncio.to_thread(_digest, request)
         if key is not None:
@@ -100,7 +100,8 @@ class Jobs:
             raise Busy(f"{self._settings.jobs.queued} jobs are waiting already.", code="queue_full", retry_after=10)
         if request.webhook is not None:
             await self._webhooks.check(request.webhook)
-        graph = await self._planner.plan(request)
+        planned = self._planner.clip(request) if isinstance(request, ClipRequest) else self._planner.plan(request)
+        graph = await planned
         job = Job(
             id=new_id(PREFIXES["video"]),
             state="pending",
@@ -112,7 +113,9 @@ class Jobs:
         # A client that goes away meanwhile leaves a job, not half of one.
         return await asyncio.shield(self._add(job, request, graph, digest, key))
 
-    async def _add(self, job: Job, request: VideoRequest, graph: Graph, digest: str, key: str | None) -> Job:
+    async def _add(
+        self, job: Job, request: VideoRequest | ClipRequest, graph: Graph, digest: str, key: str | None
+    ) -> Job:
         fields = request.model_dump(mode="json", exclude=set(UPLOADS))
         limit = self._settings.jobs.queued
 
@@ -281,14 +284,14 @@ class Jobs:
             self._changed.notify_all()
 
 
-def _digest(request: VideoRequest) -> str:
+def _digest(request: VideoRequest | ClipRequest) -> str:
     """Of everything in a request, uploads by their own digests."""
     fields = request.model_dump(mode="json", exclude=set(UPLOADS))
     return digest_of(fields, dict(_uploads(request)))
 
 
-def _uploads(request: VideoRequest) -> Iterator[tuple[str, Any]]:
+def _uploads(request: VideoRequest | ClipRequest) -> Iterator[tuple[str, Any]]:
     for name in UPLOADS:
-        data = getattr(request, name)
+        data = getattr(request, name, None)
         if data is not None:
             yield name, hashlib.sha256(data).hexdigest()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 GIF_RATE: Final = 15
 """Frames a second at most: there is no sound to keep up with, and every frame costs as much as the first."""
 GIF_SIDE: Final = 384
-"""Pixels a side at most: 1 MB a second of a talking head at this side and rate."""
+"""Pixels of the longer side at most: 1 MB a second of a talking head at this side and rate."""
 PALETTE_FRAMES: Final = 32
 """How many frames the 256 colours are chosen from."""
 
@@ -31,14 +31,15 @@ class GifTrack:
     still parts still; error diffusion would make them crawl.
     """
 
-    def __init__(self, container: OutputContainer, size: int, fps: Fraction) -> None:
+    def __init__(self, container: OutputContainer, width: int, height: int, fps: Fraction) -> None:
         self._keep = max(1, -(-fps.numerator // (fps.denominator * GIF_RATE)))
-        self._size = size
-        self._side = min(size, GIF_SIDE)
+        self._given = (width, height)
+        scale = min(1.0, GIF_SIDE / max(width, height))
+        self._width, self._height = max(1, round(width * scale)), max(1, round(height * scale))
         self._container = container
         self._time_base = self._keep / fps
         stream = container.add_stream("gif", rate=1 / self._time_base)
-        stream.width = stream.height = self._side
+        stream.width, stream.height = self._width, self._height
         stream.pix_fmt = "pal8"
         stream.codec_context.time_base = self._time_base
         self._stream = stream
@@ -48,7 +49,7 @@ class GifTrack:
         self._graph: Graph | None = None
 
     def write(self, plane: NDArray[np.uint8]) -> None:
-        """One (size * 3 // 2, size) I420 frame."""
+        """One (height * 3 // 2, width) I420 frame."""
         self._seen += 1
         if (self._seen - 1) % self._keep:
             return
@@ -72,8 +73,8 @@ class GifTrack:
         from av import VideoFrame
 
         rgb = cv2.cvtColor(np.ascontiguousarray(plane), cv2.COLOR_YUV2RGB_I420)
-        if self._side != self._size:
-            rgb = cv2.resize(rgb, (self._side, self._side), interpolation=cv2.INTER_AREA)
+        if (self._width, self._height) != self._given:
+            rgb = cv2.resize(rgb, (self._width, self._height), interpolation=cv2.INTER_AREA)
         return VideoFrame.from_ndarray(cast("Picture", rgb), "rgb24").reformat(format="bgra")
 
     def _start(self) -> None:
@@ -90,7 +91,7 @@ class GifTrack:
 
         graph = Graph()
         source = graph.add_buffer(
-            width=self._side, height=self._side, format=VideoFormat("bgra"), time_base=self._time_base
+            width=self._width, height=self._height, format=VideoFormat("bgra"), time_base=self._time_base
         )
         chosen = graph.add("palettegen", "stats_mode=full:reserve_transparent=0")
         sink = graph.add("buffersink")
@@ -109,7 +110,7 @@ class GifTrack:
 
         graph = Graph()
         source = graph.add_buffer(
-            width=self._side, height=self._side, format=VideoFormat("bgra"), time_base=self._time_base
+            width=self._width, height=self._height, format=VideoFormat("bgra"), time_base=self._time_base
         )
         colours = graph.add_buffer(width=16, height=16, format=VideoFormat("bgra"), time_base=self._time_base)
         use = graph.add("paletteuse", "dither=bayer:bayer_scale=5:diff_mode=rectangle")

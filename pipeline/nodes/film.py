@@ -9,13 +9,13 @@ from typing import Final
 
 import numpy as np
 
-from pipeline import timings
 from pipeline.contracts import AnimationRequest, Encoding, Speech
 from pipeline.contracts.words import Contract, VideoFormat
 from pipeline.errors import InvalidText, TooLarge
 from pipeline.graph import Node
 from pipeline.media.audio import check_speech, decode_audio
 from pipeline.nodes.bench import Bench, Inputs, Output, Tell
+from pipeline.nodes.receive import received
 from pipeline.storage.parcels import unpack_portrait, unpack_speech
 
 LAST_PAUSE: Final = 0.15
@@ -67,26 +67,10 @@ async def film(node: Node, inputs: Inputs, bench: Bench, tell: Tell) -> Output:
         shot.head_motion,
         shot.blink,
     )
-    total, ledger = animation.frame_count, timings.current.get()
+    total = animation.frame_count
     tell(0, total)
-    written, most = 0, limits.video_megabytes << 20
-    with await asyncio.to_thread(bench.artifacts.writer) as writer:
-        async for piece in bench.models.film(node.backend, animation, Encoding(shot.format, shot.preset, shot.crf)):
-            if piece.data:
-                written += len(piece.data)
-                if written > most:
-                    raise TooLarge(
-                        "The video's file grows too large.",
-                        code="video_too_large",
-                        field="size",
-                        accepted=f"at most {limits.video_megabytes} MB: a smaller or shorter video",
-                    )
-                await asyncio.to_thread(writer.write, piece.data)
-            tell(piece.frames, total)
-            for stage, seconds in (piece.timings or {}).items():
-                if ledger is not None:
-                    ledger.add(stage, seconds)
-        stored = await asyncio.to_thread(writer.commit)
+    pieces = bench.models.film(node.backend, animation, Encoding(shot.format, shot.preset, shot.crf))
+    stored = await received(pieces, total, bench, tell)
     return Output(
         stored,
         {
@@ -120,8 +104,13 @@ def said(sentences: list[Speech]) -> Speech:
 
 
 def _closed(speech: Speech) -> Speech:
-    """Without what is longer than the last pause of the silence that it ends with, where that is known."""
+    """Without what is longer than the last pause of the silence that it ends with, where that is known: by its phonemes,
+    or, of a voice that has none, by samples that are all zero."""
     phonemes = speech.phonemes
+    if phonemes is None:
+        sound = np.flatnonzero(speech.samples)
+        end = (int(sound[-1]) + 1 if len(sound) else 0) + round(LAST_PAUSE * speech.sample_rate)
+        return replace(speech, samples=speech.samples[:end])
     if not phonemes or phonemes[-1].ipa or phonemes[-1].end - phonemes[-1].start <= LAST_PAUSE:
         return speech
     end = round((phonemes[-1].start + LAST_PAUSE) * speech.sample_rate)

@@ -13,6 +13,7 @@ from pipeline.nodes.draw import draw
 from pipeline.nodes.film import film
 from pipeline.nodes.locate import locate
 from pipeline.nodes.measure import measure
+from pipeline.nodes.move import move
 from pipeline.nodes.speak import speak
 
 Medium = Literal["audio", "image", "video"]
@@ -36,4 +37,5 @@ KINDS: Final[Mapping[StepKind, Kind]] = {
     "draw": Kind("avatar", "image", "drawing", draw),
     "locate": Kind("face", "image", "locating", locate),
     "film": Kind("lipsync", "video", "animating", film),
+    "move": Kind("motion", "video", "moving", move),
 }

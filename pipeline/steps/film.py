@@ -5,11 +5,12 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
-from pipeline.contracts import AnimationRequest, Encoding, Film
+from pipeline.contracts import AnimationRequest, Encoding, Film, Frames, MotionRequest, Speech
 from pipeline.media.video import VideoWriter
-from pipeline.models import LipsyncModel
+from pipeline.models import LipsyncModel, MotionModel
 
 PIECE = 1 << 20
 """Bytes of the finished file sent at once."""
@@ -20,21 +21,33 @@ def film(model: LipsyncModel, request: AnimationRequest, encoding: Encoding) -> 
 
     Closing the iterator stops the rendering and removes what was written. Raises what the model raises.
     """
+    size = (request.size, request.size)
+    yield from encoded(model.animate(request), size, request.fps, encoding, request.speech)
+
+
+def clip(model: MotionModel, request: MotionRequest, encoding: Encoding) -> Iterator[Film]:
+    """Runs inside the motion replica: the same without sound."""
+    yield from encoded(model.move(request), (request.width, request.height), request.fps, encoding)
+
+
+def encoded(
+    frames: Iterator[Frames], size: tuple[int, int], fps: Fraction, encoding: Encoding, speech: Speech | None = None
+) -> Iterator[Film]:
+    """Frames of this width and height as they come, then the file that they make."""
     rendering = writing = 0.0
     with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
         path = Path(folder) / f"video.{encoding.format}"
-        speech = request.speech
-        writer = VideoWriter(
-            path, size=request.size, fps=request.fps, sample_rate=speech.sample_rate, encoding=encoding
-        )
+        rate = None if speech is None else speech.sample_rate
+        writer = VideoWriter(path, size=size, fps=fps, sample_rate=rate, encoding=encoding)
         done = 0
         with writer:
-            writer.write_audio(speech.samples)
+            if speech is not None:
+                writer.write_audio(speech.samples)
             mark = time.perf_counter()
-            for frames in model.animate(request):
+            for run in frames:
                 rendered = time.perf_counter()
-                writer.write_frames(frames.planes)
-                done += len(frames.planes)
+                writer.write_frames(run.planes)
+                done += len(run.planes)
                 written = time.perf_counter()
                 rendering += rendered - mark
                 writing += written - rendered

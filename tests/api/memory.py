@@ -41,6 +41,8 @@ FACTS = VideoFacts(
     frames=25,
     fps=10,
     size=128,
+    width=128,
+    height=128,
     format="mp4",
     bytes=len(FILE),
     sha256="ab" * 32,
@@ -115,7 +117,13 @@ class MemoryOperations(Operations):
             raise Unavailable("The coordinator can't be reached.", retry_after=1)
 
     async def models(self) -> dict[Capability, tuple[str, ...]]:
-        return {"voice": ("espeak",), "avatar": ("procedural",), "face": ("mediapipe",), "lipsync": ("meshwarp", "b")}
+        return {
+            "voice": ("espeak",),
+            "avatar": ("procedural",),
+            "face": ("mediapipe",),
+            "lipsync": ("meshwarp", "b"),
+            "motion": ("kenburns",),
+        }
 
     async def create_video(self, request: VideoRequest, idempotency_key: str | None = None) -> VideoJob:
         self._present()

@@ -270,6 +270,7 @@ def test_status(api: httpx.Client) -> None:
             "avatar": ["procedural"],
             "face": ["mediapipe"],
             "lipsync": ["meshwarp"],
+            "motion": ["kenburns"],
         }
     }
     for kind in ("live", "ready"):

@@ -111,6 +111,7 @@ def test_the_default_settings_name_backends_that_are_there():
         ["avatar-procedural"],
         ["face-mediapipe"],
         ["lipsync-meshwarp"],
+        ["motion-kenburns"],
     ]
 
 
@@ -125,7 +126,7 @@ def test_an_unknown_name_lists_the_capabilitys_own():
     [
         ({"voice": {"backends": ["espeak", "xtts"]}}, "voice.backends", "espeak, flite"),
         ({"face": {"backends": ["espeak"]}}, "face.backends", "mediapipe"),
-        ({"options": {"xtts": {}}}, "options.xtts", "espeak, flite, mediapipe, meshwarp, procedural"),
+        ({"options": {"nobody": {}}}, "options.nobody", ", ".join(sorted(backend.name for backend in BACKENDS))),
         ({"options": {"espeak": {"no_such": 1}}}, "options.espeak.no_such", None),
     ],
 )

@@ -21,6 +21,7 @@ Command = Callable[..., Ran]
 
 COMMANDS = [
     ("render",),
+    ("clip",),
     ("speak",),
     ("portrait",),
     *(("voice", name) for name in ("create", "list", "show", "preview", "rename", "delete")),
@@ -237,6 +238,17 @@ def test_a_video_from_a_server(mouthpiece: Command, folder: Path, url: str) -> N
     assert mouthpiece("videos", "cancel", job["id"], "--server", url, "--json").error["code"] == "already_ended"
     assert mouthpiece("videos", "delete", job["id"], "--server", url, "--json").json == {"deleted": job["id"]}
     assert mouthpiece("videos", "show", job["id"], "--server", url, "--json").error["code"] == "not_found"
+
+
+def test_a_clip_from_a_server(mouthpiece: Command, folder: Path, url: str) -> None:
+    small = ("clip", "--seconds", "0.4", "--width", "160", "--height", "128", "--server", url)
+    ran = mouthpiece(*small, "--picture", "me.png", "--camera", "pan_left", "-o", "clip.mp4", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.json["video"]["result"]["bytes"] == (folder / "clip.mp4").stat().st_size
+    refused = mouthpiece(*small, "--prompt", "a man", "--camera", "spin", "-o", "no.mp4", "--json")
+    assert (refused.code, refused.error["field"]) == (2, "camera")
+    left = mouthpiece(*small, "--prompt", "a man", "--detach", "--json")
+    assert left.json["video"]["id"].startswith("vid_")
 
 
 def test_what_a_person_sees(mouthpiece: Command, folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,7 +150,19 @@ def test_a_download_is_taken_up_where_it_broke(there: Standin, client: Client, t
     there.cut_after += [300_000, 0, 500_000]
     there.happens("task.completed", "completed")
     digest = hashlib.sha256(there.content).hexdigest()
-    made = VideoFacts(seconds=1, frames=1, fps=1, size=2, format="mp4", bytes=1, sha256=digest, timings={}, backends={})
+    made = VideoFacts(
+        seconds=1,
+        frames=1,
+        fps=1,
+        size=2,
+        width=2,
+        height=2,
+        format="mp4",
+        bytes=1,
+        sha256=digest,
+        timings={},
+        backends={},
+    )
     job = client.video(ID).model_copy(update={"result": made})
     assert client.download(job, tmp_path / "a.mp4").read_bytes() == there.content
     ranges = [headers.get("range") for _, path, headers in there.asked if path.endswith("content")]

@@ -12,7 +12,7 @@ import soundfile
 from PIL import Image
 
 from clients.python.studio import Studio
-from pipeline.contracts import Backends, DrawRequest, SpeakRequest, VideoRequest
+from pipeline.contracts import Backends, ClipRequest, DrawRequest, SpeakRequest, VideoRequest
 from pipeline.errors import (
     Conflict,
     InvalidAudio,
@@ -90,6 +90,18 @@ def test_what_is_refused_is_refused_by_class(
         assert refusal.value.field == field
 
 
+def test_a_clip(studio: Studio, photo: bytes, tmp_path: Path) -> None:
+    request = ClipRequest(picture=photo, seconds=0.4, width=160, height=128, fps=10, camera="pan_right")
+    job = studio.wait(studio.clip(request, "one-clip").id)
+    assert studio.clip(request, "one-clip").id == job.id
+    assert job.result is not None
+    assert (job.result.width, job.result.height, job.result.frames) == (160, 128, 4)
+    assert studio.download(job, tmp_path / "clip.mp4").read_bytes()[4:8] == b"ftyp"
+    with pytest.raises(InvalidRequest) as refusal:
+        studio.clip(ClipRequest())
+    assert refusal.value.field == "picture"
+
+
 def test_speech(studio: Studio) -> None:
     request = SpeakRequest(text="One. Two.", language="en", format="flac")
     pieces = list(studio.speak(request))
@@ -164,6 +176,7 @@ def test_what_runs(studio: Studio) -> None:
         "avatar": ("procedural",),
         "face": ("mediapipe",),
         "lipsync": ("meshwarp",),
+        "motion": ("kenburns",),
     }
     status = studio.status()
     assert status.profile == "cpu"

@@ -156,6 +156,7 @@ def test_the_dashboard_shows_one_deployment_per_backend(running: Server) -> None
         "avatar-procedural",
         "face-mediapipe",
         "lipsync-meshwarp",
+        "motion-kenburns",
     }
 
 

@@ -18,12 +18,14 @@ from pipeline.contracts import (
     Encoding,
     Face,
     Film,
+    MotionRequest,
     Phoneme,
     Picture,
     PortraitRequest,
     Samples,
     Speech,
     SpeechRequest,
+    VoiceConditioning,
     VoiceTint,
 )
 from pipeline.errors import UnknownName
@@ -92,6 +94,12 @@ class CountedModels:
         await self._called("tint")
         return VoiceTint(float(120 + len(samples) % 7), 0.2, 4.0, np.zeros(513, np.float32))
 
+    def clones(self, backend: str) -> bool:
+        return False
+
+    async def condition(self, backend: str, samples: Samples, sample_rate: int) -> VoiceConditioning:
+        raise NotImplementedError
+
     async def draw(self, backend: str, request: PortraitRequest) -> Picture:
         await self._called("draw")
         return np.full((request.size, request.size, 3), request.seed % 251, np.uint8)
@@ -111,6 +119,14 @@ class CountedModels:
         content = request.speech.samples.tobytes() + request.portrait.tobytes()[:100] + bytes([request.seed % 256])
         yield Film(total, content)
         yield Film(total, b"", {"render": 0.01, "encode": 0.02})
+
+    async def move(self, backend: str, request: MotionRequest, encoding: Encoding) -> AsyncIterator[Film]:
+        await self._called("move")
+        for made in range(0, request.frame_count, 5):
+            await asyncio.sleep(0)
+            yield Film(min(request.frame_count, made + 5))
+        content = f"{request.camera} {request.width}x{request.height} {request.frame_count}".encode()
+        yield Film(request.frame_count, content + request.picture.tobytes()[:100])
 
 
 class Hold:
