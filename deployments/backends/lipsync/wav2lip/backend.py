@@ -1,0 +1,151 @@
+"""lipsync-wav2lip: the published Wav2Lip network makes a still photo talk.
+
+Its mouth is pasted softly into the picture, whose eyes and head are moved as those of lipsync-meshwarp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deployments.backends import device
+from deployments.backends.lipsync.limits import check
+from deployments.backends.lipsync.meshwarp import _warp
+from deployments.backends.lipsync.meshwarp.eyes import Eye, gaze
+from deployments.backends.lipsync.meshwarp.head import Head, head_poses, loudness
+from deployments.backends.lipsync.meshwarp.portrait import BT601, PAD, Canvas, Portrait, square
+from deployments.backends.lipsync.wav2lip.inference import Inference, Precision
+from deployments.backends.lipsync.wav2lip.mel import HOP, RATE, mel
+from deployments.backends.lipsync.wav2lip.network import STEPS, Generator
+from deployments.backends.lipsync.wav2lip.region import Region, shown
+from deployments.backends.lipsync.wav2lip.windows import starts, windows
+from deployments.backends.published import licences
+from deployments.backends.published.catalogue import find
+from deployments.backends.published.location import located
+from deployments.backends.published.tensors import fill, read_tensors
+from pipeline.contracts import AnimationRequest, Frames, Speech
+from pipeline.errors import InvalidRequest
+from pipeline.media.resampler import Resampler
+
+AFTER: Final = STEPS * HOP
+"""Samples of silence after the sound, so that the last frames have a window of their own and the mouth closes."""
+
+
+class Wav2Lip:
+    """Implements `pipeline.models.LipsyncModel`.
+
+    `model` is the published one, `weights` a file of one's own in either published format, or a folder that has the
+    published file under its name. `audio_offset` is in seconds: a frame's window of sound begins so much after the
+    frame. -0.04 is as the network was trained, 0 as the authors' own program runs it; more makes the lips earlier.
+    `batch_frames` is the most that the network makes at once: it is small, and so may be more than a large one's.
+    `precision` auto is float16 on a card, on a CPU bfloat16 where it has instructions for it, otherwise float32.
+    `threads` are those of the network on a CPU.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: Literal["wav2lip-gan", "wav2lip"] = "wav2lip-gan",
+        weights: str = "",
+        audio_offset: float = -0.04,
+        batch_frames: int = 16,
+        precision: Precision = "auto",
+        threads: int = 2,
+    ) -> None:
+        """Raises `MissingWeights`, `Damaged` and `SettingsError` about the weights, `ValueError` about the others."""
+        for name, value in (("batch_frames", batch_frames), ("threads", threads)):
+            if value < 1:
+                raise ValueError(f"{name} is {value}, not at least 1")
+        if not -1 <= audio_offset <= 1:
+            raise ValueError(f"audio_offset is {audio_offset} s, not from -1 to 1")
+        self._offset = Fraction(audio_offset).limit_denominator(1_000_000)
+        self._batch = batch_frames
+        card = device.current()
+        if card.name == "cpu":
+            torch.set_num_threads(threads)
+        path = _file(model, weights)
+        network = Generator()
+        fill(network, read_tensors(path), path)
+        self._inference = Inference(network, card.name, precision)
+
+    def animate(self, request: AnimationRequest) -> Iterator[Frames]:
+        """Raises `InvalidRequest` before the first chunk where sound, size, face or options can't be used."""
+        check(request)
+        scene = Scene(request)
+        sound = heard(request.speech)
+        first = starts(request.frame_count, request.fps, sound.shape[1], self._offset)
+        looks = self._inference.look(scene.shown)
+        length = max(1, round(request.fps / 2))
+        for begin in range(0, request.frame_count, length):
+            planes = [
+                scene.draw(begin + at, self._inference.faces(windows(sound, part), looks))
+                for at, part in _batches(first[begin : begin + length], self._batch)
+            ]
+            yield Frames(begin, np.concatenate(planes))
+
+
+class Scene:
+    """One request, made ready: `draw` makes frames of the network's faces."""
+
+    def __init__(self, request: AnimationRequest) -> None:
+        self._request = request
+        rgb, landmarks = square(request.portrait, request.face, request.size)
+        portrait = Portrait(np.asarray(cv2.transform(rgb, BT601), np.uint8), landmarks)
+        self._eyes = (Eye(portrait, 0), Eye(portrait, 1))
+        still = self._eyes[0].patch(0, 0), self._eyes[1].patch(0, 0)
+        # Patches of the eyes replace all that lies under them.
+        kept = [
+            (eye.x, eye.y, eye.x + patch.y.shape[1], eye.y + patch.y.shape[0])
+            for eye, patch in zip(self._eyes, still, strict=True)
+        ]
+        self.region = Region.of(portrait.yuv, landmarks, kept)
+        self.shown = shown(rgb, self.region.box)
+        """(6, 96, 96): what the network is shown of the face."""
+        self._gaze = gaze(request)
+        self._head = Head(portrait) if request.head_motion > 0 else None
+        self._loudness = loudness(request.speech, request.fps, request.frame_count)
+        self._canvas = Canvas.of(portrait.yuv)
+
+    def draw(self, first: int, faces: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """(n, size * 3 // 2, size) I420: frames from `first` on with these (n, 3, 96, 96) faces."""
+        request, size, canvas = self._request, self._request.size, self._canvas
+        turns = head_poses(request, self._loudness, first, len(faces)) if self._head else None
+        planes = np.empty((len(faces), size // 2 * 3, size), np.uint8)
+        for i, face in enumerate(faces):
+            canvas.put(self.region.x, self.region.y, self.region.patch(face))
+            for eye in self._eyes:
+                lid, glance = int(self._gaze.lids[first + i]), int(self._gaze.glances[first + i])
+                canvas.put(eye.x, eye.y, eye.patch(lid, glance))
+            field = self._head.field(turns[i]) if self._head is not None and turns is not None else None
+            _warp.head(canvas.y, canvas.u, canvas.v, field, planes[i], size, PAD)
+        return planes
+
+
+def heard(speech: Speech) -> NDArray[np.float32]:
+    """(80, frames) mel of the sound and of a little silence after it. Raises `InvalidRequest` where it is no sound."""
+    if not np.isfinite(speech.samples).all():
+        raise InvalidRequest("The speech holds values that are no numbers.", field="speech", accepted="finite samples")
+    resampler = Resampler(speech.sample_rate, RATE)
+    parts = [resampler.feed(speech.samples), resampler.finish(), np.zeros(AFTER, np.float32)]
+    return mel(np.concatenate(parts))
+
+
+def _batches(first: NDArray[np.int64], most: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    for at in range(0, len(first), most):
+        yield at, first[at : at + most]
+
+
+def _file(model: str, weights: str) -> Path:
+    """The file with the network. Raises what `located` raises."""
+    own = Path(weights).expanduser()
+    if weights and own.is_file():
+        licences.check(find(model))
+        return own
+    return located(model, weights) / find(model).files[0].path

@@ -1,0 +1,53 @@
+"""The generator made ready to run: on its device, in its precision, batch norms folded away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deployments.backends.lipsync.wav2lip.network import Generator
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+_DTYPES: Final[Mapping[Precision, torch.dtype]] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+class Inference:
+    """`look` once at a face, then `faces` that say sounds, so many at once. The network is taken over and changed."""
+
+    def __init__(self, network: Generator, device: str, precision: Precision) -> None:
+        self.dtype = fitting(device) if precision == "auto" else _DTYPES[precision]
+        self._device = torch.device(device)
+        folded = network.fold().requires_grad_(False)
+        self._network = folded.to(self._device, self.dtype).to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
+
+    def look(self, face: NDArray[np.float32]) -> list[Tensor]:
+        """What `faces` needs to know of one (6, 96, 96) face."""
+        with torch.inference_mode():
+            return self._network.look(self._there(face[None]))
+
+    def faces(self, sounds: NDArray[np.float32], looks: list[Tensor]) -> NDArray[np.float32]:
+        """(n, 3, 96, 96) in 0..1, BGR, from (n, 1, 80, 16) windows of sound and one face."""
+        with torch.inference_mode():
+            return self._network.say(self._there(sounds), looks).float().cpu().numpy()
+
+    def _there(self, array: NDArray[np.float32]) -> Tensor:
+        there = torch.from_numpy(array).to(self._device, self.dtype)
+        return there.contiguous(memory_format=torch.channels_last)
+
+
+def fitting(device: str) -> torch.dtype:
+    """Half precision on a card; on a CPU bfloat16 where it multiplies that in hardware, otherwise float32."""
+    if device != "cpu":
+        return torch.float16
+    able = torch.cpu.get_capabilities()
+    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
