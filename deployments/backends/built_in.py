@@ -62,16 +62,6 @@ BACKENDS: tuple[Backend, ...] = (
     ),
     Backend(
         capability="lipsync",
-        name="wav2lip",
-        target="deployments.backends.lipsync.wav2lip.backend:Wav2Lip",
-        description="Wav2Lip: a network of 96 x 96 pixels that runs on a CPU, too",
-        install="make models",
-        licence="Weights: personal and research use only (trained on LRS2)",
-        vram_gigabytes=1.0,
-        weights=("wav2lip-gan",),
-    ),
-    Backend(
-        capability="lipsync",
         name="musetalk",
         target="deployments.backends.lipsync.musetalk.backend:Musetalk",
         description="MuseTalk 1.5 or 1.0: a diffusion UNet draws the mouth anew, in one step a frame",
