@@ -1,4 +1,4 @@
-"""`mouthpiece ps` and `mouthpiece models`: who is on which card, and what is asked of a model."""
+"""`mouthpiece ps` and the half of `mouthpiece models` that asks a server: who is on which card, and shall be."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clients.cli import screen, where
+from clients.cli import published, screen, where
 
 if TYPE_CHECKING:
     from pipeline.contracts.placement import ModelWish, Occupant, Placement
 
-app = typer.Typer(help="Models that need a card: load, unload and pin them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Models: their weights on this machine, and on a server with a card loading, unloading and pinning them.",
+    no_args_is_help=True,
+)
+published.add(app)
 
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="As voice-xtts; `models list` has them.", show_default=False)
@@ -35,9 +39,15 @@ def ps(*, at: where.Where) -> None:
 
 
 @app.command("list")
-@where.on_server
+@where.anywhere
 def list_(*, at: where.Where) -> None:
-    """List the models that need a card."""
+    """List the published models and what of them is on this machine; with --server, the models that need a card there.
+
+    Example: mouthpiece models list
+    """
+    if not at.address:
+        published.list_models(at)
+        return
     with at.server("models on cards") as studio:
         found = studio.placement()
     if at.as_json:

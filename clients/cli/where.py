@@ -88,6 +88,11 @@ def on_server(command: Callable[..., None]) -> Callable[..., None]:
     return _with(command, {name: COMMON[name] for name in ("address", "as_json", "verbose")})
 
 
+def here(command: Callable[..., None]) -> Callable[..., None]:
+    """A command for this machine alone: the same without --server."""
+    return _with(command, {name: COMMON[name] for name in ("config", "sets", "as_json", "verbose")})
+
+
 COMMON: Final[Mapping[str, tuple[Any, Any]]] = {
     "address": (options.Server, None),
     "config": (options.Config, None),
