@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
 
 from deployments.placement.facts import Card, Demand, Footprint, Phase, Replica, Rules
+from deployments.placement.ordering import ordered
 
 NOWHERE: Final = -1
 """Number of the card of a replica that has none, as far as anybody knows."""
@@ -89,6 +91,9 @@ class Standing:
         return max(rules.turn, rules.turn_per_load * self.footprint.load_seconds)
 
 
+_COLUMNS: Final = ("deployment", "card", "phase", "stop_order", "since", "used", "ongoing")
+
+
 class Census:
     """Raises ValueError for facts that contradict themselves."""
 
@@ -110,16 +115,19 @@ class Census:
         self.need = np.array([footprint.need for footprint in footprints.values()], np.int64)
         """By deployment, bytes."""
         number = {name: standing.number for name, standing in self.standings.items()}
+        # Column by column, and without a line of Python for each replica where that can be: there may be thousands.
+        column = {name: list(map(attrgetter(name), resident)) for name in _COLUMNS}
         try:
-            deployment = np.array([number[replica.deployment] for replica in resident], np.int64)
+            deployment = np.array(list(map(number.__getitem__, column["deployment"])), np.int64)
         except KeyError as error:
             raise ValueError(f"{error} has replicas and no footprint") from None
-        at = self.index.get
-        card = np.array([NOWHERE if (c := replica.card) is None else at(c, _GONE) for replica in resident], np.int64)
+        place: dict[str | None, int] = {None: NOWHERE, **self.index}
+        card = np.array([place.get(id, _GONE) for id in column["card"]], np.int64)
         starting, stopping = Phase.STARTING, Phase.STOPPING
-        going = np.array([replica.phase is stopping for replica in resident], bool)
-        running = np.array([replica.phase is not starting for replica in resident], bool)
-        order = np.array([replica.stop_order for replica in resident], np.int64)
+        going = np.array([phase is stopping for phase in column["phase"]], bool)
+        running = np.array([phase is not starting for phase in column["phase"]], bool)
+        order = np.array(column["stop_order"], np.int64)
+        order -= order.min(initial=0)
 
         for i in np.flatnonzero(np.bincount(deployment[~going], minlength=len(number))).tolist():
             self.by_number[i].listed = True
@@ -128,15 +136,15 @@ class Census:
         """By card, bytes of replicas that are stopping."""
         # Those on a card that is gone are gone with it, though Serve may not know yet.
         stays = np.flatnonzero(~going & (card != _GONE))
-        stays = stays[np.lexsort((order[stays], running[stays], deployment[stays]))]
+        stays = stays[ordered(deployment[stays], running[stays], order[stays])]
         self.replicas = [resident[i] for i in stays.tolist()]
         self.deployment = deployment[stays]
         self.home = card[stays]
         """By row, the number of the card that it is on, or taken to be on."""
         self.running = running[stays]
-        self.since = np.array([replica.since for replica in self.replicas], np.float64)
-        self.used = np.array([math.nan if (u := replica.used) is None else u for replica in self.replicas], np.float64)
-        self.ongoing = np.array([replica.ongoing for replica in self.replicas], np.int64)
+        self.since = np.array(column["since"], np.float64)[stays]
+        self.used = np.array(column["used"], np.float64)[stays]  # None becomes NaN
+        self.ongoing = np.array(column["ongoing"], np.int64)[stays]
         self.going = np.zeros(len(self.replicas), bool)
         """Evicted by this decision."""
         self.count = np.bincount(self.deployment, minlength=len(number))
@@ -164,7 +172,7 @@ class Census:
 def _check(cards: Sequence[Card], footprints: Mapping[str, Footprint], resident: Sequence[Replica]) -> None:
     if len({card.id for card in cards}) != len(cards):
         raise ValueError("two cards have the same id")
-    if len({replica.id for replica in resident}) != len(resident):
+    if len(set(map(attrgetter("id"), resident))) != len(resident):
         raise ValueError("two replicas have the same id")
     for card in cards:
         if card.budget <= 0:

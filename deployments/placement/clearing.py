@@ -11,6 +11,7 @@ import numpy as np
 
 from deployments.placement.census import Census
 from deployments.placement.facts import Rules
+from deployments.placement.ordering import ordered
 
 
 class Loss(IntEnum):
@@ -82,7 +83,7 @@ class Clearing:
         dues, position = np.unique(due, return_inverse=True)
         home = census.home[rows]
         elsewhere = _place(of) - _place(of * len(census.cards) + home)
-        order = np.lexsort((rank, loss, elsewhere, home))
+        order = ordered(home, elsewhere, loss, rank)
 
         self.row = rows[order]
         """Of the census."""
@@ -179,9 +180,9 @@ def _so_far(values: np.ndarray, group: np.ndarray) -> np.ndarray:
 
 def _place(group: np.ndarray) -> np.ndarray:
     """How many of the same group come before, for each place."""
-    order = np.argsort(group, kind="stable")
-    ordered = group[order]
-    begins = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1)) if group.size else order
+    order = ordered(group)
+    groups = group[order]
+    begins = np.flatnonzero(np.diff(groups, prepend=groups[:1] - 1)) if group.size else order
     counts = np.diff(np.append(begins, group.size))
     places = np.empty(group.size, np.int64)
     places[order] = np.arange(group.size) - np.repeat(begins, counts)

@@ -24,7 +24,7 @@ def admit(
         return before if before.starting is not None else replace(before, starting=starting)
     if before.starting is not None and not standing.listed:
         return Ticket(clock)  # a start has failed; others first, so that a model that can't start holds up nobody
-    return replace(before, starting=None)
+    return before if before.starting is None else replace(before, starting=None)
 
 
 def in_order(line: Iterable[tuple[Standing, Ticket]]) -> list[tuple[Standing, Ticket]]:

@@ -19,7 +19,7 @@ from deployments.placement.line import admit, in_order
 CLAIMS: Final = 16
 """So many of those that wait have a card set aside before those in their way may go; the others follow."""
 
-SEARCHES: Final = 16
+SEARCHES: Final = 8
 """So often all cards are searched for something to clear in one decision; who comes later is served at the next, a
 control loop later. What is found is kept, so everybody's turn comes."""
 
