@@ -23,6 +23,7 @@ from typing import Any, get_args
 from deployments.backends.built_in import BACKENDS
 from deployments.backends.descriptor import OURS, Backend
 from deployments.backends.loading import Option, Target, construct
+from deployments.backends.published import licences
 from pipeline.contracts import Capability
 from pipeline.errors import SettingsError, UnknownName
 from pipeline.settings import Settings
@@ -89,7 +90,8 @@ def fingerprint(backend: Backend, options: Mapping[str, Any]) -> str:
 def enabled(settings: Settings) -> dict[Capability, tuple[Backend, ...]]:
     """The configured backends of each capability, the default first, every name and option checked.
 
-    Imports their classes but builds none. Raises `SettingsError` naming the key, and what is accepted.
+    Imports their classes but builds none. Raises `SettingsError` naming the key, and what is accepted; so it does for
+    one whose licence forbids commercial use, where that is set.
     """
     found: dict[Capability, tuple[Backend, ...]] = {}
     rows = table()
@@ -110,6 +112,8 @@ def enabled(settings: Settings) -> dict[Capability, tuple[Backend, ...]]:
             ) from None
         for backend in backends:
             check(backend, settings.options.get(backend.name, {}))
+        with licences.held_to(settings.commercial_use):
+            licences.check_backends(backends)
         found[capability] = backends
     return found
 
