@@ -1,0 +1,28 @@
+"""A backend of small networks, and the torch settings that keep other work going beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="make models")
+
+
+@pytest.fixture(scope="package", autouse=True)
+def two_threads() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="package")
+def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Options of a backend whose three networks are small."""
+    from tests.backends.lipsync.musetalk.published import save_all
+
+    return save_all(tmp_path_factory.mktemp("musetalk"))
