@@ -21,6 +21,9 @@ SILENT_SECONDS: Final = 60.0
 REPEATABLE: Final = frozenset({"GET", "PUT", "PATCH", "DELETE"})
 """Methods that do the same when they are done twice; a POST has to say so."""
 
+NO_APPLICATION: Final = "/-/routes for available routes"
+"""In the 404 of a proxy of Ray Serve's that has not been told of any application, as after its restart."""
+
 
 class Connection:
     """To the server at `url`. `timeout` in seconds is for an answer or its next piece, `patience` for how long
@@ -191,6 +194,8 @@ def _error(response: httpx.Response) -> MouthpieceError:
         return Unavailable(message, retry_after=_retry_after(response))
     if response.status_code >= 500:
         return Unavailable(message, code="bad_answer")
+    if response.status_code == 404 and NO_APPLICATION in response.text:
+        return Unavailable(f"Nothing is deployed at {response.url.host} yet, or it is being restarted.")
     return MouthpieceError(message, code="bad_answer", field="server")
 
 

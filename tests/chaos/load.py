@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from clients.python.connection import NO_APPLICATION
+
 OPENING = "Whatever happens, this is said once."
 """The first sentence of every text, shared by all of them."""
 
@@ -60,7 +62,8 @@ class Load:
             if answer.status_code in (200, 202):
                 self.accepted[number] = answer.json()["id"]
                 return
-            if answer.status_code < 500 and answer.status_code != 429:
+            away = answer.status_code == 404 and NO_APPLICATION in answer.text  # the proxy is back, the rest is not
+            if answer.status_code < 500 and answer.status_code != 429 and not away:
                 self.refused.append(f"{answer.status_code} {answer.text[:300]}")
                 return
             time.sleep(0.5)

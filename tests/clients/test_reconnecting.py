@@ -62,6 +62,7 @@ def test_a_key_of_the_callers_own(there: Standin, client: Client) -> None:
         refusal(Unavailable("It is being started.", retry_after=SOON)),
         refusal(Unavailable("It is being started.")),
         PlainTextResponse("Deployment is unavailable.", 503),
+        PlainTextResponse("Path '/api/v1/videos' not found. Ping http://.../-/routes for available routes.", 404),
         PlainTextResponse("Slow down.", 429, headers={"Retry-After": "0"}),
     ],
 )
