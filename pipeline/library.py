@@ -14,7 +14,7 @@ from pipeline.models import Models
 from pipeline.plan import DRAWN
 from pipeline.settings import Settings
 from pipeline.steps.locate import Locator
-from pipeline.steps.speak import Speaker, Spoken
+from pipeline.steps.speak import Speaker
 from pipeline.storage.avatars import AvatarStore
 from pipeline.storage.consents import ConsentStore
 from pipeline.storage.parcels import Portrait
@@ -46,7 +46,8 @@ class Library:
         self._consents = consents
 
     async def create_voice(self, name: str, clip: bytes, consent: str | None = None) -> VoiceProfile:
-        """Measures the clip and keeps the profile, with the id of the consent that allows it, where there is one.
+        """Measures the clip and keeps the profile, with the id of the consent that allows it, where there is one. What
+        voices that clone make of the clip is added when they first speak with it.
 
         Raises `InvalidAudio` with the reason, `Conflict` for the name, `NotFound` for the consent.
         """
@@ -58,7 +59,17 @@ class Library:
         longest = self._settings.limits.clip_seconds_max
         samples, rate = await asyncio.to_thread(decode_audio, clip, field="clip", max_seconds=longest)
         usable = self._models.enabled("voice")
-        return await asyncio.to_thread(self._voices.create, name, samples, rate, tint, usable, consent)
+        cloned = any(self._models.clones(voice) for voice in usable)
+        return await asyncio.to_thread(
+            self._voices.create,
+            name,
+            samples,
+            rate,
+            tint,
+            usable,
+            consent,
+            fidelity="clone" if cloned else "tint",
+        )
 
     async def voices(self) -> VoiceList:
         profiles = await asyncio.to_thread(self._voices.list)
@@ -69,8 +80,7 @@ class Library:
 
     async def preview_voice(self, voice: str, text: str | None, language: str) -> AsyncIterator[Speech]:
         """The profile's voice, saying `text` or a sentence of ours."""
-        tint = await asyncio.to_thread(self._speaker.kept, voice)
-        spoken = Spoken(self._models.choose("voice", None), None, tint)
+        spoken = await self._speaker.kept(self._models.choose("voice", None), voice)
         async for part in self._speaker.speak(spoken, text or PREVIEW, language):
             yield part
 

@@ -78,8 +78,8 @@ class VoiceProfile(Contract):
     syllables_per_second: float
     usable_by: tuple[str, ...]
     fidelity: Literal["tint", "clone"] = "tint"
-    """`tint`: pitch, range, pace and colour of the clip, not the person's identity. `clone`: one of `usable_by` at least
-    speaks as the person; the others tint."""
+    """`tint`: pitch, range, pace and colour of the clip, not the person's identity. `clone`: at least one of
+    `usable_by` speaks as the person; the others tint."""
     consent: str | None = None
     """Id of the consent that it was made with."""
 

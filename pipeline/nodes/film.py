@@ -104,8 +104,10 @@ def said(sentences: list[Speech]) -> Speech:
 
 
 def _closed(speech: Speech) -> Speech:
-    """Without what is longer than the last pause of the silence that it ends with, where that is known: by its phonemes,
-    or, of a voice that has none, by samples that are all zero."""
+    """Without what is longer than the last pause of the silence that it ends with.
+
+    Its phonemes say where that begins; of a voice that has none, the samples that are all zero.
+    """
     phonemes = speech.phonemes
     if phonemes is None:
         sound = np.flatnonzero(speech.samples)

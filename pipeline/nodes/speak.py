@@ -9,7 +9,7 @@ from pipeline.contracts.words import Contract
 from pipeline.errors import InvalidText
 from pipeline.graph import Node
 from pipeline.nodes.bench import Bench, Inputs, Output, Tell
-from pipeline.storage.parcels import pack_speech, unpack_tint
+from pipeline.storage.parcels import pack_speech, unpack_conditioning, unpack_tint
 
 
 class Sentence(Contract):
@@ -23,12 +23,22 @@ class Sentence(Contract):
 
 
 async def speak(node: Node, inputs: Inputs, bench: Bench, _: Tell) -> Output:
-    """`tint`, where given, colours the voice. Says it as the middle of a text, pause and all, so that it is the same
-    sentence wherever it stands; the end of the text is cut by whoever joins it. What the voice finds nothing to say
-    in is silence, as it is in the middle of a text."""
+    """`tint`, where given, colours the voice; `conditioning` is whose voice it is. Says it as the middle of a text,
+    pause and all, so that it is the same sentence wherever it stands; the end of the text is cut by whoever joins it.
+    What the voice finds nothing to say in is silence, as it is in the middle of a text."""
     said = Sentence.model_validate(node.parameters)
     tint = unpack_tint(await inputs.one("tint")) if "tint" in inputs else None
-    request = SpeechRequest(said.text, said.language, said.voice, tint, said.speed, said.pitch, final=False)
+    conditioning = unpack_conditioning(await inputs.one("conditioning")) if "conditioning" in inputs else None
+    request = SpeechRequest(
+        said.text,
+        said.language,
+        said.voice,
+        tint,
+        said.speed,
+        said.pitch,
+        final=False,
+        conditioning=conditioning,
+    )
     try:
         speech = Speech.join([part async for part in bench.models.speak(node.backend, request)])
     except InvalidText as error:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
-from pipeline.contracts import Speech, SpeechRequest, VoiceTint
+from pipeline.contracts import Samples, Speech, SpeechRequest, VoiceConditioning, VoiceTint
 from pipeline.errors import InvalidAudio, InvalidRequest, NotFound, UnknownName, renamed
 from pipeline.media.audio import decode_audio
 from pipeline.models import Models
@@ -20,12 +20,32 @@ class Spoken:
     """Who speaks, how: the voice part of a request, resolved."""
 
     backend: str
-    voice: str | None
-    tint: VoiceTint | None
+    voice: str | None = None
+    tint: VoiceTint | None = None
+    conditioning: VoiceConditioning | None = None
+
+
+Heard = VoiceTint | VoiceConditioning
+"""What a voice backend takes from a reference clip: a conditioning if it clones, else a tint."""
 
 
 async def measure(models: Models, backend: str, clip: bytes, limits: Limits) -> VoiceTint:
     """The tint of a reference clip. Raises `InvalidAudio` (field `voice_clip`) with the reason."""
+    samples, rate = await _decoded(clip, limits)
+    with renamed(clip="voice_clip"):
+        return await models.tint(backend, samples, rate)
+
+
+async def heard(models: Models, backend: str, clip: bytes, limits: Limits) -> Heard:
+    """What the backend takes from a reference clip. Raises like `measure`."""
+    if not models.clones(backend):
+        return await measure(models, backend, clip, limits)
+    samples, rate = await _decoded(clip, limits)
+    with renamed(clip="voice_clip"):
+        return await models.condition(backend, samples, rate)
+
+
+async def _decoded(clip: bytes, limits: Limits) -> tuple[Samples, int]:
     samples, rate = await asyncio.to_thread(decode_audio, clip, field="voice_clip", max_seconds=limits.clip_seconds_max)
     if len(samples) < limits.clip_seconds_min * rate:
         raise InvalidAudio(
@@ -34,8 +54,7 @@ async def measure(models: Models, backend: str, clip: bytes, limits: Limits) -> 
             field="voice_clip",
             accepted=f"at least {limits.clip_seconds_min:g} s",
         )
-    with renamed(clip="voice_clip"):
-        return await models.tint(backend, samples, rate)
+    return samples, rate
 
 
 class Speaker:
@@ -45,7 +64,7 @@ class Speaker:
         self._models = models
         self._shelf = shelf
         self._limits = limits
-        self._tints: Recent[VoiceTint] = Recent(32)
+        self._heard: Recent[Heard] = Recent(32)
         self._voices: dict[str, dict[str, tuple[str, ...]]] = {}
 
     async def resolve(self, *, backend: str | None, voice: str | None, clip: bytes | None, language: str) -> Spoken:
@@ -61,11 +80,11 @@ class Speaker:
                 "A voice and a voice clip are two voices.", field="voice_clip", accepted="voice or voice_clip, not both"
             )
         if clip is not None:
-            return Spoken(name, None, await self.measure(name, clip))
+            return _as(name, await self._hear(name, clip))
         if voice is None:
-            return Spoken(name, None, None)
+            return Spoken(name)
         try:
-            return Spoken(name, None, await asyncio.to_thread(self.kept, voice))
+            return await self.kept(name, voice)
         except NotFound as error:
             base, plus, timbre = voice.partition("+")  # en-us+f3: one voice's language with the timbre of another
             if base not in builtin or (plus and timbre not in builtin):
@@ -78,30 +97,46 @@ class Speaker:
                     field="language",
                     accepted=", ".join(builtin[base]),
                 ) from error
-            return Spoken(name, voice, None)
+            return Spoken(name, voice)
 
-    def kept(self, voice: str) -> VoiceTint:
-        """The tint of a profile, by id or name; reads files. Raises `NotFound`."""
-        return self._shelf.tint(self._shelf.get(voice).id)
+    async def kept(self, backend: str, voice: str) -> Spoken:
+        """A profile's voice, by id or name, spoken by this backend. Raises `NotFound`.
+
+        What a backend that clones makes of the profile's clip is made once, and kept in the profile.
+        """
+        identity = (await asyncio.to_thread(self._shelf.get, voice)).id
+        if not self._models.clones(backend):
+            return Spoken(backend, tint=await asyncio.to_thread(self._shelf.tint, identity))
+        fingerprint = self._models.fingerprint("voice", backend)
+        found = await asyncio.to_thread(self._shelf.conditioning, identity, backend, fingerprint)
+        if found is None:
+            samples, rate = await asyncio.to_thread(self._shelf.clip, identity)
+            found = await self._models.condition(backend, samples, rate)
+            await asyncio.to_thread(self._shelf.keep_conditioning, identity, backend, fingerprint, found)
+        return Spoken(backend, conditioning=found)
 
     async def measure(self, backend: str, clip: bytes) -> VoiceTint:
         """The tint of a reference clip. Raises `InvalidAudio` with the reason where it can't be used."""
+        return await measure(self._models, backend, clip, self._limits)
+
+    async def _hear(self, backend: str, clip: bytes) -> Heard:
         key = Recent.key(backend.encode(), clip)
-        found = self._tints.get(key)
+        found = self._heard.get(key)
         if found is None:
-            found = await measure(self._models, backend, clip, self._limits)
-            self._tints.put(key, found)
+            found = await heard(self._models, backend, clip, self._limits)
+            self._heard.put(key, found)
         return found
 
     def speak(
         self, spoken: Spoken, text: str, language: str, speed: float = 1.0, pitch: float = 0.0
     ) -> AsyncIterator[Speech]:
-        """One `Speech` per sentence of a normalised text, as they are made."""
+        """A normalised text, sentence by sentence or in smaller pieces, as they are made."""
         request = SpeechRequest(
             text=text,
             language=language.lower(),
             voice=spoken.voice,
             tint=spoken.tint,
+            conditioning=spoken.conditioning,
             speed=speed,
             pitch=pitch,
         )
@@ -115,6 +150,12 @@ class Speaker:
     async def builtin(self) -> dict[str, dict[str, tuple[str, ...]]]:
         """Backend -> built-in voice -> language tags, for every enabled voice backend."""
         return {name: await self._builtin(name) for name in self._models.enabled("voice")}
+
+
+def _as(backend: str, heard: Heard) -> Spoken:
+    if isinstance(heard, VoiceTint):
+        return Spoken(backend, tint=heard)
+    return Spoken(backend, conditioning=heard)
 
 
 def _speaks(language: str, tags: Iterable[str]) -> bool:

@@ -1,4 +1,4 @@
-"""What steps hand each other, as the bytes of artifacts: speech, portraits, tints, pictures.
+"""What steps hand each other, as the bytes of artifacts: speech, portraits, tints, conditionings, pictures.
 
 NumPy's .npz without compression and without dates: the same value gives the same bytes. Reading what is not such a
 file raises `ValueError`; that it is the file that was stored is the store's to know.
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.contracts import Face, Phoneme, Picture, Speech, VoiceTint
+from pipeline.contracts import Face, Phoneme, Picture, Speech, VoiceConditioning, VoiceTint
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,23 @@ def unpack_tint(data: bytes) -> VoiceTint:
     arrays = _unpack(data, "scalars", "envelope_db")
     pitch, spread, pace = arrays["scalars"].tolist()
     return VoiceTint(pitch, spread, pace, arrays["envelope_db"])
+
+
+def pack_conditioning(conditioning: VoiceConditioning) -> bytes:
+    return _pack(
+        **{name: conditioning.arrays[name].astype(np.float32, copy=False) for name in sorted(conditioning.arrays)}
+    )
+
+
+def unpack_conditioning(data: bytes) -> VoiceConditioning:
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (KeyError, OSError, EOFError) as error:
+        raise ValueError(f"not a parcel of a conditioning: {error}") from error
+    if not arrays or any(array.dtype != np.float32 or not np.isfinite(array).all() for array in arrays.values()):
+        raise ValueError("not a conditioning")
+    return VoiceConditioning(arrays)
 
 
 def pack_picture(picture: Picture) -> bytes:

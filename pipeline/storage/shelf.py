@@ -125,6 +125,25 @@ class Shelf(Generic[Card]):
                 raise self._missing(id_or_name) from None
             raise self._damaged(identity, f"{file}: {error}") from error
 
+    def add(self, identity: str, file: str, write: Callable[[Path], object], instead_of: str) -> None:
+        """Puts one more file into the entry with this id, whole or not at all; files that `instead_of` (a pattern)
+        finds go. Raises `NotFound`."""
+        with self._locked():
+            folder = self._folder / identity
+            if not folder.is_dir():
+                raise self._missing(identity)
+            draft = folder / f".{file}"
+            try:
+                write(draft)
+                _sync(draft)
+            except BaseException:
+                draft.unlink(missing_ok=True)
+                raise
+            for old in folder.glob(instead_of):
+                old.unlink()
+            draft.rename(folder / file)
+            _sync(folder)
+
     def _ids(self) -> Sequence[str]:
         if not self._folder.is_dir():
             return []

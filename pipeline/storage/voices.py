@@ -1,15 +1,21 @@
-"""Voice profiles on disk: `voi_<id>/profile.json`, the clip as `clip.flac`, what was measured as `tint.npz`."""
+"""Voice profiles on disk: `voi_<id>/profile.json`, the clip as `clip.flac`, what was measured as `tint.npz`.
+
+What a backend that clones has made of the clip is added as `conditioning-<backend>-<key>.npz`, one for each backend.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from pipeline.contracts import Samples, VoiceProfile, VoiceTint
+from pipeline.contracts import Samples, VoiceConditioning, VoiceProfile, VoiceTint
+from pipeline.errors import MouthpieceError, NotFound
 from pipeline.ids import new_id
+from pipeline.storage.parcels import pack_conditioning, unpack_conditioning
 from pipeline.storage.shelf import Shelf
 
 _CLIP, _TINT = "clip.flac", "tint.npz"
@@ -30,6 +36,8 @@ class VoiceStore:
         tint: VoiceTint,
         usable_by: tuple[str, ...],
         consent: str | None = None,
+        *,
+        fidelity: Literal["tint", "clone"] = "tint",
     ) -> VoiceProfile:
         """`clip_samples` is the reference clip, float32 mono in [-1, 1] at `rate` Hz; kept with 24 bits."""
         profile = VoiceProfile(
@@ -41,6 +49,7 @@ class VoiceStore:
             pitch_spread=tint.pitch_spread,
             syllables_per_second=tint.syllables_per_second,
             usable_by=usable_by,
+            fidelity=fidelity,
             consent=consent,
         )
 
@@ -71,6 +80,30 @@ class VoiceStore:
     def clip(self, id_or_name: str) -> tuple[Samples, int]:
         """The clip and its rate."""
         return self._shelf.load(id_or_name, _CLIP, _read_clip)
+
+    def conditioning(self, identity: str, backend: str, fingerprint: str) -> VoiceConditioning | None:
+        """What this backend has made of the clip. None where it has not, or was another one then by its fingerprint, or
+        where the file is damaged: it can be made again. Raises `NotFound` for the profile."""
+        try:
+            return self._shelf.load(identity, _conditioning(backend, fingerprint[:16]), _read_conditioning)
+        except NotFound:
+            raise
+        except MouthpieceError:
+            return None
+
+    def keep_conditioning(self, identity: str, backend: str, fingerprint: str, conditioning: VoiceConditioning) -> None:
+        """Adds it to the profile, in place of what the backend has made before. Raises `NotFound`."""
+        data = pack_conditioning(conditioning)
+        name, before = (_conditioning(backend, key) for key in (fingerprint[:16], "[0-9a-f]" * 16))
+        self._shelf.add(identity, name, lambda path: path.write_bytes(data), instead_of=before)
+
+
+def _conditioning(backend: str, key: str) -> str:
+    return f"conditioning-{backend}-{key}.npz"
+
+
+def _read_conditioning(path: Path) -> VoiceConditioning:
+    return unpack_conditioning(path.read_bytes())
 
 
 def _read_tint(path: Path) -> VoiceTint:
