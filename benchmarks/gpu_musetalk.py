@@ -1,0 +1,204 @@
+"""MuseTalk on a card: frames a second from sound to an encoded film, by stage, and how much of the card that uses.
+
+    python -m benchmarks.gpu_musetalk [--seconds 20] [--batch 32] [--compiled] [--tiny]
+
+No Ray and no weights: the networks have their real size and random weights on a card; with --tiny, or where there is
+no card, they are small and the figures mean nothing but that the script runs. The avatar is kept ready, 512x512 out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+
+GIGAFLOP_A_FRAME: Final = 800.0
+"""UNet 177.8 and decoder 622.2 at their real size; a multiplication with its addition counts two."""
+
+TINY: Final[dict[str, Any]] = {"block_out_channels": [8, 16, 16, 16], "norm_num_groups": 4, "layers_per_block": 1}
+UNET: Final[dict[str, Any]] = {
+    "attention_head_dim": 8,
+    "block_out_channels": [320, 640, 1280, 1280],
+    "cross_attention_dim": 384,
+    "down_block_types": ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"],
+    "in_channels": 8,
+    "out_channels": 4,
+    "sample_size": 64,
+    "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3,
+}
+VAE: Final[dict[str, Any]] = {
+    "block_out_channels": [128, 256, 512, 512],
+    "down_block_types": ["DownEncoderBlock2D"] * 4,
+    "layers_per_block": 2,
+    "sample_size": 256,
+    "up_block_types": ["UpDecoderBlock2D"] * 4,
+}
+WHISPER: Final[dict[str, Any]] = {
+    "d_model": 384,
+    "encoder_layers": 4,
+    "encoder_attention_heads": 6,
+    "encoder_ffn_dim": 1536,
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of the clip")
+    parser.add_argument("--fps", type=int, default=25)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--compiled", action="store_true")
+    parser.add_argument("--tiny", action="store_true", help="small networks")
+    chosen = parser.parse_args(arguments)
+    import torch
+
+    card = torch.cuda.is_available()
+    tiny = chosen.tiny or not card
+    where = torch.cuda.get_device_name(0) if card else "CPU"
+    print(f"{where}, torch {torch.__version__}, {'small' if tiny else 'real'} networks with random weights")
+    if not card:
+        print("NOT RUN: anything about a card. There is none; the figures below only show that the script runs.")
+    for figure, value in measured(chosen, card, tiny).items():
+        print(f"{figure:<52}{value:>12.3f}")
+
+
+def measured(chosen: argparse.Namespace, card: bool, tiny: bool) -> dict[str, float]:
+    """Figures by name."""
+    import torch
+
+    from deployments.backends.lipsync.musetalk.avatar import Look, prepared
+    from deployments.backends.lipsync.musetalk.footage import portrait
+    from deployments.backends.lipsync.musetalk.hearing import Hearing
+    from deployments.backends.lipsync.musetalk.labels import of_mesh
+    from deployments.backends.lipsync.musetalk.rendering import Renderer, Transfer, frame_count
+
+    generator, ear = networks(card, tiny, chosen.compiled)
+    renderer = Renderer(generator, ear, chosen.batch)
+    wanted = request(chosen.seconds, chosen.size, chosen.fps)
+    started = time.perf_counter()
+    avatar = prepared([portrait(wanted)], Look.of("v15", of_mesh, 0), generator)
+    figures = {"avatar made ready, s": time.perf_counter() - started}
+
+    def tokens() -> Any:
+        return Hearing(ear, wanted.speech, wanted.fps, generator.dtype).tokens(0, chosen.batch)
+
+    heard, places = tokens(), avatar.places(0, chosen.batch)
+    latents = avatar.latents.expand(chosen.batch, -1, -1, -1)
+    patch = avatar.patches[0]
+    assert patch is not None
+    with torch.inference_mode():
+        faces = generator.faces(latents, heard)
+        predicted = generator.predicted(latents, heard)
+        planes = avatar.planes.expand(chosen.batch, -1, -1).clone()
+        stages: dict[str, Callable[[], object]] = {
+            "hearing, 30 s at once": tokens,
+            "UNet": lambda: generator.predicted(latents, heard),
+            "decoder": lambda: generator.decoded(predicted),
+            "paste-back": lambda: patch.put(planes, faces),
+            "frames, all on the device": lambda: renderer.drawn(avatar, places, heard),
+            "transfer to the host": lambda: Transfer(0, planes).frames(),
+        }
+        for name, stage in stages.items():
+            seconds = timed(torch, stage, card)
+            figures[f"{name}, ms a batch of {chosen.batch}"] = 1000 * seconds
+    on_device = chosen.batch / timed(torch, stages["frames, all on the device"], card)
+    if card:
+        torch.cuda.reset_peak_memory_stats()
+    for encoded in (False, True):
+        started = time.perf_counter()
+        count = film(renderer, avatar, wanted, encoded)
+        figures[f"frames a second, {'encoded' if encoded else 'not encoded'}"] = count / (time.perf_counter() - started)
+    assert count == frame_count(wanted.speech, wanted.fps)
+    if card:
+        figures["peak memory of tensors, GB"] = torch.cuda.max_memory_allocated() / 2**30
+        rate = matrix_rate(torch, generator.dtype)
+        figures["matrix rate of this card, measured, TFLOP/s"] = rate
+        if not tiny:
+            figures["share of it used, on the device"] = on_device * GIGAFLOP_A_FRAME / 1000 / rate
+            figures["share of it used, encoded"] = figures["frames a second, encoded"] * GIGAFLOP_A_FRAME / 1000 / rate
+    return figures
+
+
+def networks(card: bool, tiny: bool, compiled: bool) -> tuple[Any, Any]:
+    """Generator and ear, with random weights."""
+    import torch
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from transformers import WhisperConfig
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    from deployments.backends.lipsync.musetalk.generator import Generator
+    from deployments.backends.lipsync.musetalk.hearing import Ear
+
+    torch.manual_seed(0)
+    device = "cuda:0" if card else "cpu"
+    with torch.device(device):
+        unet = UNet2DConditionModel(**{**UNET, **(TINY | {"attention_head_dim": 4} if tiny else {})})
+        vae = AutoencoderKL(**{**VAE, **(TINY | {"block_out_channels": [8] * 4, "sample_size": 64} if tiny else {})})
+        whisper = cast(Any, WhisperEncoder)(WhisperConfig(**WHISPER))
+    for network in (unet, vae, whisper):
+        cast(Any, network).eval().requires_grad_(False)
+    dtype = torch.float16 if card else torch.float32
+    return Generator(unet, vae, device=device, dtype=dtype, compiled=compiled), Ear(whisper)
+
+
+def request(seconds: float, size: int, fps: int) -> Any:
+    """A photographed portrait, and noise to speak: what it says does not matter here."""
+    from skimage import data
+
+    from deployments.backends.face.mediapipe import MediapipeFace
+    from pipeline.contracts import AnimationRequest, Speech
+
+    picture = np.ascontiguousarray(data.astronaut())
+    face = MediapipeFace().locate(picture)
+    noise = np.random.default_rng(0).normal(0, 0.1, round(seconds * 16_000)).astype(np.float32)
+    return AnimationRequest(picture, face, Speech(noise, 16_000, None, "en"), size, Fraction(fps))
+
+
+def film(renderer: Any, avatar: Any, wanted: Any, encoded: bool) -> int:
+    """Frames drawn, and written to a file if they are to be encoded; as the lip-sync replica does it."""
+    from pipeline.media.video import VideoWriter
+
+    chunks = renderer.frames(avatar, wanted.speech, wanted.fps)
+    if not encoded:
+        return sum(len(chunk.planes) for chunk in chunks)
+    count = 0
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.mp4"
+        with VideoWriter(path, size=wanted.size, fps=wanted.fps, sample_rate=16_000) as writer:
+            writer.write_audio(wanted.speech.samples)
+            for chunk in chunks:
+                writer.write_frames(chunk.planes)
+                count += len(chunk.planes)
+    return count
+
+
+def timed(torch: Any, stage: Callable[[], object], card: bool) -> float:
+    """Wall seconds of one run among several, after two to get warm."""
+    runs = 10 if card else 1
+    for _ in range(2 if card else 0):
+        stage()
+    if card:
+        torch.cuda.synchronize()
+    started = time.perf_counter()
+    for _ in range(runs):
+        stage()
+    if card:
+        torch.cuda.synchronize()
+    return (time.perf_counter() - started) / runs
+
+
+def matrix_rate(torch: Any, dtype: Any) -> float:
+    """TFLOP/s of large matrix products, the most that the networks could reach."""
+    side = 8192
+    a, b = (torch.randn(side, side, device="cuda", dtype=dtype) for _ in range(2))
+    return 2 * side**3 / timed(torch, lambda: a @ b, True) / 1e12
+
+
+if __name__ == "__main__":
+    main()
