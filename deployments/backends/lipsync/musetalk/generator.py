@@ -6,7 +6,7 @@ of the frame, and gives the whole face (MuseTalk @ 0a89dec, models/unet.py and v
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -37,9 +37,11 @@ class Generator:
     """
 
     def __init__(self, unet: Any, vae: Any, *, device: str, dtype: torch.dtype, compiled: bool = False) -> None:
-        layout = torch.channels_last if device.startswith("cuda") else torch.preserve_format
-        self._unet = unet.to(device=device, dtype=dtype, memory_format=layout)
-        self._vae = vae.to(device=device, dtype=dtype, memory_format=layout)
+        layout = torch.channels_last if device.startswith("cuda") else torch.contiguous_format
+        # torch's own `to`: that of diffusers warns of modules to be kept in float32, of which these have none.
+        for network in (unet, vae):
+            cast(Any, torch.nn.Module).to(network, device=device, dtype=dtype, memory_format=layout)
+        self._unet, self._vae = unet, vae
         self._layout = layout
         self.device, self.dtype = device, dtype
         self._scale: float = vae.config.scaling_factor
