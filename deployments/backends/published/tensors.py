@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import struct
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -36,6 +37,22 @@ EXCEPTIONS: Final[Mapping[str, str]] = {
 
 INSIDE: Final = ("state_dict", "params_ema", "params", "model")
 """Where training programs put the network's tensors in what they save; the first of these that is there."""
+
+
+_UNREADABLE: Final = (
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    struct.error,
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+)
+"""What unpickling comes to, without running anything, where a file was cut off or changed somewhere."""
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -101,7 +118,7 @@ def _pickle(path: Path, *, mapped: bool) -> Any:
             # A newer protocol of pickle is either understood or refused; torch warns that it may be the latter.
             warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, OSError, ValueError) as error:
+    except _UNREADABLE as error:
         if (known := _exception(path)) is not None:
             return torch.load(known, map_location="cpu", weights_only=False)
         if isinstance(error, pickle.UnpicklingError) and "Weights only load failed" in str(error):
