@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -36,6 +38,20 @@ ON_DEMAND: Final = {
 
 STANDING: Final[frozenset[Capability]] = frozenset({"voice", "face", "lipsync"})
 """What the main job needs: the default backend of each stands ready, all others are started by the first request."""
+
+PIP_SOURCES: Final = (
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_FIND_LINKS",
+    "PIP_NO_INDEX",
+    "PIP_CONSTRAINT",
+    "PIP_CERT",
+    "PIP_TRUSTED_HOST",
+)
+"""Variables that say where pip finds packages."""
+
+INSTALL_SECONDS: Final = 1800
+"""Longest that Ray may take to make the environment of an isolated backend: gigabytes of packages are downloaded."""
 
 CPUS: Final = 0.1
 """Ray's bookkeeping of a deployment on a CPU: small, so that a laptop's two cores hold all of them; the
@@ -104,7 +120,23 @@ def _model(capability: Capability, name: str, settings: Settings, at_once: bool)
     )(Model)
     if terms is not None:
         deployment = deployment.options(**arrangement.options(terms, CPUS))
-    return deployment.bind(capability, name, options, at_once=at_once, terms=terms)
+    if backend.packages and at_once:
+        actor = {**(deployment.ray_actor_options or {}), "runtime_env": environment(backend.packages, os.environ)}
+        deployment = deployment.options(ray_actor_options=actor)
+    return deployment.bind(
+        capability, name, options, at_once=at_once, terms=terms, commercial_use=settings.commercial_use
+    )
+
+
+def environment(packages: tuple[str, ...], variables: Mapping[str, str]) -> dict[str, Any]:
+    """Ray's `runtime_env` for a backend whose packages conflict with ours: this environment with these laid over it.
+
+    pip finds them as it does here: what is set of `PIP_SOURCES` is handed on to the node, except addresses with a
+    password in them, which Ray would show to whoever looks at the deployment. Those belong into the nodes' pip.conf.
+    """
+    sources = {name: variables[name] for name in PIP_SOURCES if variables.get(name)}
+    told = {name: text for name, text in sources.items() if not re.search(r"//[^/\s]*@", text)}
+    return {"pip": {"packages": list(packages)}, "env_vars": told, "config": {"setup_timeout_seconds": INSTALL_SECONDS}}
 
 
 def placed(settings: Settings) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -12,12 +13,15 @@ from functools import cached_property
 from typing import Any
 
 from deployments.backends import registry
+from deployments.backends.published import licences
 from deployments.placement.berth import Berth
 from deployments.placement.terms import Terms
 from pipeline.contracts import AnimationRequest, Capability, Encoding, MotionRequest
-from pipeline.errors import BackendFailed, MouthpieceError
+from pipeline.errors import BackendFailed, Damaged, MissingWeights, MouthpieceError
 from pipeline.steps.film import clip, film
 from pipeline.streams import from_thread
+
+logger = logging.getLogger("mouthpiece")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,11 @@ class Model:
 
     `at_once` loads it in the constructor; otherwise its first use does, for a process that needs few of them.
     `terms` are those of a model that needs a card: its process is then kept within what is set aside for it, and
-    running out of that is `BackendFailed` with code out_of_memory.
+    running out of that is `BackendFailed` with code out_of_memory. With `commercial_use`, weights whose licence forbids
+    it are refused, whatever option asks for them.
+
+    Weights that are missing or damaged are no reason to start again and again: the replica stays, says so to whoever
+    asks, and looks for them again at the next request.
 
     The event loop stays free meanwhile, so health checks answer, streams are cancelled promptly and bad input
     never costs the replica: a `MouthpieceError` goes back to the caller as it is, anything else as
@@ -47,7 +55,9 @@ class Model:
         *,
         at_once: bool = True,
         terms: Terms | None = None,
+        commercial_use: bool = False,
     ) -> None:
+        self._commercial_use = commercial_use
         self._capability: Capability = capability
         self._name = name
         self._options = options
@@ -63,6 +73,8 @@ class Model:
     def _load(self) -> None:
         try:
             _ = self._backend
+        except (MissingWeights, Damaged) as error:
+            logger.warning("%s can't work yet: %s Run: %s", self._label, error.message, error.accepted)
         except Exception as error:
             self._unusable = self._berth.shortage(error) if self._berth else None
             if self._unusable is None:
@@ -73,7 +85,8 @@ class Model:
 
     @cached_property
     def _backend(self) -> Any:
-        return registry.load(registry.find(self._capability, self._name), self._options)
+        with licences.held_to(self._commercial_use):
+            return registry.load(registry.find(self._capability, self._name), self._options)
 
     async def call(self, method: str, *arguments: Any) -> tuple[Any, Spent]:
         """Runs `method` of the backend's protocol to its end."""

@@ -29,11 +29,17 @@ class Backend:
     """Whether that licence lets the results be sold."""
     languages: tuple[str, ...] = ()
     """BCP 47 tags of a voice; empty where it is not bound to a language or knows too many to list."""
+    clones: bool = False
+    """Whether a voice speaks as the person of a reference clip (`CloningVoice`), rather than in the clip's colour."""
     needs_gpu: bool = False
     vram_gigabytes: float = 0.0
     """Card memory it declares to need, in 2**30 bytes; what is measured counts where it is more."""
     weights: tuple[str, ...] = ()
     """Names of the published models that it loads, as `mouthpiece models list` has them."""
+    packages: tuple[str, ...] = ()
+    """Requirements of pip that can't live with the rest: it then runs in an environment of its own, which Ray makes on
+    the node from this one with these laid over it. Its module imports them in the constructor and nowhere else, since
+    its options are checked without them."""
     provider: str = OURS
     """The package that it comes from."""
     version: str = "1"
