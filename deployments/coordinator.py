@@ -37,6 +37,8 @@ from pipeline.contracts import (
     Status,
     Still,
     TaskState,
+    UpscalePicture,
+    UpscaleRequest,
     UsageTable,
     VideoJob,
     VideoRequest,
@@ -45,10 +47,11 @@ from pipeline.contracts import (
 )
 from pipeline.contracts.placement import ModelWish, Placement
 from pipeline.contracts.words import MEDIA_TYPES
+from pipeline.errors import TooLarge
 from pipeline.jobs.videos import STATUSES, as_video
 from pipeline.library import Library
 from pipeline.media.audio import encode_audio
-from pipeline.media.image import encode_png
+from pipeline.media.image import decode_picture, encode_png
 from pipeline.settings import Settings
 from pipeline.steps.locate import Locator
 from pipeline.steps.speak import Speaker
@@ -224,6 +227,22 @@ class Coordinator:
         size = request.size or self._settings.video.size
         picture = await self._models.draw(backend, PortraitRequest(request.prompt, size, request.seed))
         return await asyncio.to_thread(encode_png, picture)
+
+    async def upscale(self, request: UpscalePicture) -> bytes:
+        """A picture in more pixels, as a PNG file."""
+        backend = self._models.choose("upscale", request.backend)
+        limit = self._settings.limits.image_pixels
+        picture = await asyncio.to_thread(decode_picture, request.picture, field="picture", max_pixels=limit)
+        height, width = (round(side * request.factor) for side in picture.shape[:2])
+        if height * width > limit:
+            raise TooLarge(
+                f"The picture would be {width} x {height} pixels.",
+                code="too_many_pixels",
+                field="factor",
+                accepted=f"at most {limit / 1e6:g} million pixels",
+            )
+        large = await self._models.upscale(backend, UpscaleRequest(picture, width, height))
+        return await asyncio.to_thread(encode_png, large)
 
     # Voices
 

@@ -19,6 +19,7 @@ from pipeline.contracts import (
     AnimationRequest,
     Capability,
     Encoding,
+    EnlargeRequest,
     Face,
     Film,
     MotionRequest,
@@ -27,6 +28,7 @@ from pipeline.contracts import (
     Samples,
     Speech,
     SpeechRequest,
+    UpscaleRequest,
     VoiceConditioning,
     VoiceTint,
 )
@@ -93,6 +95,12 @@ class HandleModels:
 
     def move(self, backend: str, request: MotionRequest, encoding: Encoding) -> AsyncIterator[Film]:
         return self._stream("motion", backend, "clip", request, encoding)
+
+    async def upscale(self, backend: str, request: UpscaleRequest) -> Picture:
+        return await self._call("upscale", backend, "upscale", request)
+
+    def enlarge(self, backend: str, request: EnlargeRequest) -> AsyncIterator[Film]:
+        return self._stream("upscale", backend, "enlarge", request)
 
     async def _call(self, capability: Capability, backend: str, *arguments: Any) -> Any:
         try:

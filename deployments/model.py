@@ -16,8 +16,9 @@ from deployments.backends import registry
 from deployments.backends.published import licences
 from deployments.placement.berth import Berth
 from deployments.placement.terms import Terms
-from pipeline.contracts import AnimationRequest, Capability, Encoding, MotionRequest
+from pipeline.contracts import AnimationRequest, Capability, Encoding, EnlargeRequest, MotionRequest
 from pipeline.errors import BackendFailed, Damaged, MissingWeights, MouthpieceError
+from pipeline.steps.enlarge import enlarge
 from pipeline.steps.film import clip, film
 from pipeline.streams import from_thread
 
@@ -108,6 +109,11 @@ class Model:
     async def clip(self, request: MotionRequest, encoding: Encoding) -> AsyncIterator[Any]:
         """Moves a picture with the backend and encodes beside it; yields `Film`."""
         async for item in self._relay(lambda: clip(self._backend, request, encoding)):
+            yield item
+
+    async def enlarge(self, request: EnlargeRequest) -> AsyncIterator[Any]:
+        """Enlarges a film with the backend and encodes beside it; yields `Film`."""
+        async for item in self._relay(lambda: enlarge(self._backend, request)):
             yield item
 
     async def _relay(self, start: Callable[[], Iterator[Any]]) -> AsyncIterator[Any]:

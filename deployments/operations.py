@@ -24,6 +24,7 @@ from pipeline.contracts import (
     Status,
     Still,
     TaskState,
+    UpscalePicture,
     UsageTable,
     VideoJob,
     VideoRequest,
@@ -62,6 +63,9 @@ class Operations:
     async def create_video(self, request: VideoRequest, idempotency_key: str | None = None) -> VideoJob:
         """The same key with the same request is the same job; with another one it raises `Conflict`."""
         return await self._call("create_video", request, idempotency_key)
+
+    async def upscale(self, request: UpscalePicture) -> bytes:
+        return await self._call("upscale", request)
 
     async def create_clip(self, request: ClipRequest, idempotency_key: str | None = None) -> VideoJob:
         return await self._call("create_clip", request, idempotency_key)

@@ -17,6 +17,7 @@ from pipeline.contracts import (
     AnimationRequest,
     Capability,
     Encoding,
+    EnlargeRequest,
     Face,
     Film,
     Frames,
@@ -26,6 +27,7 @@ from pipeline.contracts import (
     Samples,
     Speech,
     SpeechRequest,
+    UpscaleRequest,
     VoiceConditioning,
     VoiceTint,
 )
@@ -100,6 +102,15 @@ class MotionModel(Protocol):
         ...
 
 
+@runtime_checkable
+class UpscaleModel(Protocol):
+    """Enlarges pictures. Called by the `enlarge` step for each frame of a film, and by the picture routes."""
+
+    def upscale(self, request: UpscaleRequest) -> Picture:
+        """(height, width, 3) uint8 RGB as the request says, whatever factor that is."""
+        ...
+
+
 class Models(Protocol):
     """Every model there is, wherever it runs. The steps call it; a deployment handle stands behind it.
 
@@ -143,4 +154,10 @@ class Models(Protocol):
 
     def move(self, backend: str, request: MotionRequest, encoding: Encoding) -> AsyncIterator[Film]:
         """Makes a film of a picture, without sound, encoded where the frames are made."""
+        ...
+
+    async def upscale(self, backend: str, request: UpscaleRequest) -> Picture: ...
+
+    def enlarge(self, backend: str, request: EnlargeRequest) -> AsyncIterator[Film]:
+        """Enlarges a film where the frames are made, so that only the small files travel."""
         ...

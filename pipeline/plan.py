@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol, get_args
 from pipeline.contracts import Backends, Capability, ClipRequest, VideoRequest
 from pipeline.errors import InvalidRequest, TooLarge
 from pipeline.graph import Graph, Node
+from pipeline.media.footage import FootageFacts, footage_facts
 from pipeline.media.image import decode_picture
 from pipeline.models import Models
 from pipeline.nodes.film import recording
@@ -30,7 +31,7 @@ SHORTEST: Final = 128
 LONGEST: Final = 3840
 """The same at most."""
 
-UPLOADS: Final = ("audio", "voice_clip", "portrait", "picture")
+UPLOADS: Final = ("audio", "voice_clip", "portrait", "picture", "video")
 """Fields of requests that hold bytes."""
 
 
@@ -93,14 +94,17 @@ class Planner:
             "crf": video.crf,
             "language": request.language,
         }
+        self._within(shot["size"], shot["size"], request.upscale)
         lipsync = self._models.choose("lipsync", request.backends.lipsync)
         film = Node(name="film", kind="film", backend=lipsync, parameters=shot, given=given, inputs=inputs)
-        return Graph(nodes=(*nodes, film))
+        return Graph(nodes=(*nodes, film, *self._enlarged(film, request)))
 
     async def clip(self, request: ClipRequest) -> Graph:
         """Raises `UserError` for what can't be made."""
-        _one_of(request, "picture", "prompt", required=True)
+        _one_of(request, "picture", "prompt", "video", required=True)
         self._known(request.backends)
+        if request.video is not None:
+            return await self._footage(request, request.video)
         limit = self._settings.limits.video_seconds
         if request.seconds > limit:
             raise TooLarge(
@@ -135,7 +139,56 @@ class Planner:
         }
         motion = self._models.choose("motion", request.backends.motion)
         move = Node(name="move", kind="move", backend=motion, parameters=movement, given=given, inputs=inputs)
-        return Graph(nodes=(*nodes, move))
+        self._within(width, height, request.upscale)
+        return Graph(nodes=(*nodes, move, *self._enlarged(move, request)))
+
+    async def _footage(self, request: ClipRequest, video: bytes) -> Graph:
+        """A film that is there already. It keeps its length and its rate: what would change these is refused."""
+        if request.upscale is None:
+            raise InvalidRequest(
+                "There is nothing to do with the film.", code="missing_field", field="upscale", accepted="1 to 4"
+            )
+        others = {"seconds", "camera", "strength", "width", "height", "fps", "seed"} & request.model_fields_set
+        if others:
+            raise InvalidRequest(
+                "A film that is there already is enlarged, and nothing else.",
+                field=sorted(others)[0],
+                accepted="video with upscale, format and backends",
+            )
+        limits = self._settings.limits
+        stored = await self._put(video)
+
+        def look() -> FootageFacts:
+            with self._artifacts.local(stored) as path:
+                return footage_facts(path, max_pixels=limits.image_pixels, max_seconds=limits.video_seconds)
+
+        facts = await asyncio.to_thread(look)
+        self._within(facts.width, facts.height, request.upscale)
+        return Graph(nodes=(self._enlargement(request, given={"video": stored}),))
+
+    def _enlarged(self, made: Node, request: VideoRequest | ClipRequest) -> tuple[Node, ...]:
+        """What enlarges the film that a node makes, where that is asked for."""
+        if request.upscale is None:
+            return ()
+        return (self._enlargement(request, inputs={"video": (made.name,)}),)
+
+    def _enlargement(self, request: VideoRequest | ClipRequest, **sources: Any) -> Node:
+        if request.format == "gif":
+            raise InvalidRequest("A gif is not enlarged.", field="upscale", accepted="mp4 or webm, or no upscale")
+        video = self._settings.video
+        how = {"factor": request.upscale, "format": request.format, "preset": video.preset, "crf": video.crf}
+        backend = self._models.choose("upscale", request.backends.upscale)
+        return Node(name="enlarge", kind="enlarge", backend=backend, parameters=how, **sources)
+
+    def _within(self, width: int, height: int, factor: float | None) -> None:
+        longer = max(width, height) * (factor or 1)
+        if longer > LONGEST:
+            raise TooLarge(
+                f"The film would be {longer:.0f} pixels on its longer side.",
+                code="video_too_large",
+                field="upscale",
+                accepted=f"at most {LONGEST} pixels: a smaller factor",
+            )
 
     def _known(self, backends: Backends) -> None:
         # Those that the request does not need as well: a name that nobody knows is a mistake wherever it stands.

@@ -245,6 +245,11 @@ class Motion(Section):
     """Enabled motion backends; the first is the default, a request may name another."""
 
 
+class Upscale(Section):
+    backends: BackendNames = ("lanczos",)
+    """Enabled upscale backends; the first is the default, a request may name another."""
+
+
 class Video(Section):
     size: Annotated[Size, Field(strict=True)] = 512
     """Side of the square video in pixels, even, where the request names none."""
@@ -309,6 +314,7 @@ class Settings(Section):
     face: FaceFinding = FaceFinding()
     lipsync: Lipsync = Lipsync()
     motion: Motion = Motion()
+    upscale: Upscale = Upscale()
     video: Video = Video()
     gpu: Gpu = Gpu()
     placement: Placement = Placement()
@@ -320,7 +326,7 @@ class Settings(Section):
 
     def backends(self, capability: Capability) -> tuple[str, ...]:
         """Enabled backends of a capability, the default first."""
-        section: Voice | AvatarDrawing | FaceFinding | Lipsync | Motion = getattr(self, capability)
+        section: Voice | AvatarDrawing | FaceFinding | Lipsync | Motion | Upscale = getattr(self, capability)
         return section.backends
 
     def args(self) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from pipeline.contracts import (
     SpeakRequest,
     Status,
     TaskState,
+    UpscalePicture,
     UsageTable,
     VideoJob,
     VideoRequest,
@@ -182,6 +183,9 @@ class Local(Studio):
 
     def draw(self, request: DrawRequest) -> bytes:
         return self._call(self._operations.draw(request))
+
+    def upscale(self, request: UpscalePicture) -> bytes:
+        return self._call(self._operations.upscale(request))
 
     # Voices
 

@@ -17,7 +17,21 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from clients.cli import avatars, clip, jobs, placement, render, screen, serve, speak, status, usage, videos, voices
+from clients.cli import (
+    avatars,
+    clip,
+    jobs,
+    placement,
+    render,
+    screen,
+    serve,
+    speak,
+    status,
+    upscale,
+    usage,
+    videos,
+    voices,
+)
 from pipeline.errors import MouthpieceError, SettingsError, UserError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -37,6 +51,7 @@ app = typer.Typer(
 )
 app.command("render", epilog=EPILOG)(render.render)
 app.command("clip", epilog=EPILOG)(clip.clip)
+app.command("upscale")(upscale.upscale)
 app.command("speak")(speak.speak)
 app.command("portrait")(speak.portrait)
 app.add_typer(voices.app, name="voice")

@@ -73,6 +73,10 @@ def render(
         float | None,
         typer.Option("--fps", metavar="RATE", help="Frames a second; 25 unless set otherwise.", rich_help_panel=VIDEO),
     ] = None,
+    upscale: Annotated[
+        float | None,
+        typer.Option("--upscale", metavar="X", help="Enlarge the finished video: 1 to 4.", rich_help_panel=VIDEO),
+    ] = None,
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", help="Same request and seed, same bytes.", rich_help_panel=VIDEO)
     ] = 0,
@@ -145,6 +149,7 @@ def render(
             prompt=prompt,
             avatar=avatar,
             size=size,
+            upscale=upscale,
             fps=fps,
             seed=seed,
             head_motion=0.0 if no_head_motion else None,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound="Contract")
 F = TypeVar("F", bound=str)
 
-CAPABILITIES: Final = ("voice", "avatar", "face", "lipsync", "motion")
+CAPABILITIES: Final = ("voice", "avatar", "face", "lipsync", "motion", "upscale")
 MOST_BYTES: Final = 1 << 30
 """More than any server takes: what is larger is not read into memory."""
 PIECE: Final = 1 << 20

@@ -32,6 +32,7 @@ from pipeline.contracts import (
     SpeakRequest,
     Status,
     TaskState,
+    UpscalePicture,
     UsageTable,
     VideoJob,
     VideoRequest,
@@ -75,7 +76,7 @@ class Client(Studio):
 
     def clip(self, request: ClipRequest, idempotency_key: str | None = None) -> VideoJob:
         key = secrets.token_urlsafe(24) if idempotency_key is None else _key(idempotency_key)
-        body = _body(request, ("picture",))
+        body = _body(request, ("picture", "video"))
         return self._one(VideoJob, "POST", "/api/v1/clips", repeatable=True, headers={"Idempotency-Key": key}, **body)
 
     def video(self, video_id: str) -> VideoJob:
@@ -161,6 +162,10 @@ class Client(Studio):
 
     def draw(self, request: DrawRequest) -> bytes:
         return self._connection.call("POST", "/api/v1/portraits", repeatable=True, **_body(request, ())).content
+
+    def upscale(self, request: UpscalePicture) -> bytes:
+        body = _body(request, ("picture",))
+        return self._connection.call("POST", "/api/v1/image/upscale", repeatable=True, **body).content
 
     # Voices
 

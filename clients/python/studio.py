@@ -22,6 +22,7 @@ from pipeline.contracts import (
     SpeakRequest,
     Status,
     TaskState,
+    UpscalePicture,
     UsageTable,
     VideoJob,
     VideoRequest,
@@ -154,6 +155,10 @@ class Studio(Protocol):
     @abstractmethod
     def draw(self, request: DrawRequest) -> bytes:
         """A portrait as a PNG file."""
+
+    @abstractmethod
+    def upscale(self, request: UpscalePicture) -> bytes:
+        """A picture in more pixels, as a PNG file."""
 
     # Voices
 

@@ -79,4 +79,23 @@ BACKENDS: tuple[Backend, ...] = (
         licence="Apache-2.0",
         commercial_use=True,
     ),
+    Backend(
+        capability="upscale",
+        name="lanczos",
+        target="deployments.backends.upscale.lanczos:Lanczos",
+        description="Lanczos' filter: sharp edges, no invented detail; no neural network",
+        licence="Apache-2.0",
+        commercial_use=True,
+    ),
+    Backend(
+        capability="upscale",
+        name="realesrgan",
+        target="deployments.backends.upscale.realesrgan:RealEsrgan",
+        description="Real-ESRGAN, and any other upscaler that spandrel knows",
+        install="make models",
+        licence="BSD-3-Clause",
+        commercial_use=True,
+        vram_gigabytes=3.0,
+        weights=("realesrgan-x4plus",),
+    ),
 )

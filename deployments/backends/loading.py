@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from pipeline.errors import SettingsError
-from pipeline.models import AvatarModel, CloningVoice, FaceModel, LipsyncModel, MotionModel, VoiceModel
+from pipeline.models import AvatarModel, CloningVoice, FaceModel, LipsyncModel, MotionModel, UpscaleModel, VoiceModel
 from pipeline.secrets import secret_name
 
 PROTOCOLS: Mapping[str, type] = {
@@ -22,6 +22,7 @@ PROTOCOLS: Mapping[str, type] = {
     "face": FaceModel,
     "lipsync": LipsyncModel,
     "motion": MotionModel,
+    "upscale": UpscaleModel,
 }
 
 

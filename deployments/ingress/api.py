@@ -43,7 +43,7 @@ def make_api(operations: Operations, settings: Settings, bounds: Bounds | None =
             {"name": "videos", "description": "Talking videos, and clips without speech"},
             {"name": "jobs", "description": "Work that was accepted: its steps, its events, what it took"},
             {"name": "speech", "description": "A voice alone"},
-            {"name": "portraits", "description": "A face alone"},
+            {"name": "portraits", "description": "A face alone, and pictures enlarged"},
             {"name": "voices", "description": "Voice profiles that are kept"},
             {"name": "avatars", "description": "Faces that are kept"},
             {"name": "system", "description": "What runs"},

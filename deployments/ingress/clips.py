@@ -14,7 +14,7 @@ from deployments.ingress.videos import ENDED
 from deployments.operations import Operations
 from pipeline.contracts import ClipRequest, VideoJob
 
-FILES: Final = ("picture",)
+FILES: Final = ("picture", "video")
 
 
 def router(operations: Operations, bounds: Bounds) -> APIRouter:
@@ -31,6 +31,7 @@ def router(operations: Operations, bounds: Bounds) -> APIRouter:
         request: Request, response: Response, key: Key = None, wait: Annotated[float, Query(ge=0, le=600)] = 0
     ) -> VideoJob:
         """Make a film of a picture (`picture` or `prompt`): a camera moves over it, or a model brings it to life.
+        Or enlarge a film (`video` and `upscale`).
 
         Answers at once with the video, which is at `/api/v1/videos/{id}` from then on; `wait` seconds are spent
         waiting for it to end first.

@@ -1,4 +1,4 @@
-"""/api/v1/speech and /api/v1/portraits: a voice alone, a face alone."""
+"""/api/v1/speech, /api/v1/portraits and /api/v1/image/upscale: a voice alone, a face alone, a picture enlarged."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from fastapi.responses import StreamingResponse
 from deployments.ingress.answers import ERRORS, file, streamed
 from deployments.ingress.uploads import body_schema, read
 from deployments.operations import Operations
-from pipeline.contracts import DrawRequest, Seed, Size, SpeakRequest
+from pipeline.contracts import DrawRequest, Seed, Size, SpeakRequest, UpscalePicture
 from pipeline.errors import renamed
 from pipeline.media.audio import CONTENT_TYPES
 
 CLIP: Final = ("voice_clip",)
-BACKEND: Final = {"backends.voice": "backend", "backends.avatar": "backend"}
+PICTURE: Final = ("picture",)
+BACKEND: Final = {f"backends.{capability}": "backend" for capability in ("voice", "avatar", "upscale")}
 """A request for one capability names its backend without saying of what."""
 
 
@@ -60,5 +61,18 @@ def router(operations: Operations) -> APIRouter:
         wanted = DrawRequest(prompt=prompt, size=size, seed=seed, backend=backend)
         with renamed(**BACKEND):
             return Response(await operations.draw(wanted), media_type="image/png")
+
+    @routes.post(
+        "/image/upscale",
+        tags=["portraits"],
+        response_class=Response,
+        responses=file("image/png"),
+        openapi_extra=body_schema(UpscalePicture, PICTURE),
+    )
+    async def upscale(request: Request) -> Response:
+        """Show a picture in more pixels: a PNG file."""
+        wanted = await read(request, UpscalePicture, PICTURE)
+        with renamed(**BACKEND):
+            return Response(await operations.upscale(wanted), media_type="image/png")
 
     return routes

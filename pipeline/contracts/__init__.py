@@ -11,6 +11,7 @@ from __future__ import annotations
 from pipeline.contracts.flow import (
     AnimationRequest,
     Encoding,
+    EnlargeRequest,
     Face,
     Film,
     Frames,
@@ -21,6 +22,7 @@ from pipeline.contracts.flow import (
     Samples,
     Speech,
     SpeechRequest,
+    UpscaleRequest,
     VoiceConditioning,
     VoiceTint,
 )
@@ -43,6 +45,7 @@ from pipeline.contracts.requests import (
     NewAvatar,
     NewVoice,
     SpeakRequest,
+    UpscalePicture,
     VideoRequest,
 )
 from pipeline.contracts.resources import (
@@ -62,6 +65,7 @@ from pipeline.contracts.words import (
     Camera,
     Capability,
     Contract,
+    Factor,
     JobState,
     Language,
     Name,
@@ -89,10 +93,12 @@ __all__ = [
     "DeploymentStatus",
     "DrawRequest",
     "Encoding",
+    "EnlargeRequest",
     "ErrorBody",
     "Event",
     "EventType",
     "Face",
+    "Factor",
     "Film",
     "Frames",
     "Gpu",
@@ -125,6 +131,8 @@ __all__ = [
     "Strength",
     "TaskState",
     "Text",
+    "UpscalePicture",
+    "UpscaleRequest",
     "UsageTable",
     "VideoFacts",
     "VideoFormat",

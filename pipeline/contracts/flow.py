@@ -202,6 +202,29 @@ class Encoding:
 
 
 @dataclass(frozen=True, slots=True)
+class UpscaleRequest:
+    """What an upscale backend is asked to do: show `picture` in so many pixels, no fewer than it has."""
+
+    picture: Picture
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnlargeRequest:
+    """A film to show in so many pixels."""
+
+    data: NDArray[np.uint8]
+    """The bytes of its file; a film is small, its frames are not."""
+    width: int
+    height: int
+    """Both even."""
+    max_frames: int
+    """What it may have at most, whatever its header says."""
+    encoding: Encoding = Encoding()
+
+
+@dataclass(frozen=True, slots=True)
 class Film:
     """A piece of news from a film being made: frames encoded so far, then the file itself in pieces."""
 

@@ -10,6 +10,7 @@ from pipeline.contracts.words import (
     AudioFormat,
     Camera,
     Contract,
+    Factor,
     Language,
     Name,
     Pitch,
@@ -34,6 +35,7 @@ class Backends(Contract):
     face: str | None = None
     lipsync: str | None = None
     motion: str | None = None
+    upscale: str | None = None
 
 
 class VideoRequest(Contract):
@@ -60,6 +62,8 @@ class VideoRequest(Contract):
     seed: Seed = 0
     head_motion: Annotated[float, Field(ge=0, le=2)] = 1.0
     blink: bool = True
+    upscale: Factor | None = None
+    """Enlarges the finished video so many times, `size` pixels being what it is made in."""
     format: VideoFormat = "mp4"
     backends: Backends = Backends()
     priority: Priority = 0
@@ -69,12 +73,17 @@ class VideoRequest(Contract):
 
 
 class ClipRequest(Contract):
-    """A film without speech: a picture (`picture` or `prompt`) that the camera moves over."""
+    """A film without a face that talks: a picture (`picture` or `prompt`) that the camera moves over, or a film
+    (`video`) to enlarge."""
 
     picture: bytes | None = None
     """Any picture; a file part over HTTP."""
     prompt: Annotated[str, Field(max_length=2000)] | None = None
     """Words for a picture to draw, by the avatar backend."""
+    video: bytes | None = None
+    """A film to `upscale`, as long and as quick as it is, with its sound; a file part over HTTP."""
+    upscale: Factor | None = None
+    """Enlarges what was made, or `video`, so many times."""
     seconds: Annotated[float, Field(ge=0.2, le=3600)] = 4.0
     camera: Camera = "zoom_in"
     strength: Strength = 1.0
@@ -110,6 +119,15 @@ class DrawRequest(Contract):
     prompt: Annotated[str, Field(max_length=2000)] = ""
     size: Size | None = None
     seed: Seed = 0
+    backend: str | None = None
+
+
+class UpscalePicture(Contract):
+    """A picture to enlarge, as a PNG file."""
+
+    picture: bytes
+    """Any picture; a file part over HTTP."""
+    factor: Factor = 2.0
     backend: str | None = None
 
 

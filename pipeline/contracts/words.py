@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Capability = Literal["voice", "avatar", "face", "lipsync", "motion"]
+Capability = Literal["voice", "avatar", "face", "lipsync", "motion", "upscale"]
 VideoFormat = Literal["mp4", "webm", "gif"]
 MEDIA_TYPES: Final[dict[VideoFormat, str]] = {"mp4": "video/mp4", "webm": "video/webm", "gif": "image/gif"}
 AudioFormat = Literal["wav", "flac", "mp3", "opus", "aac", "pcm"]
@@ -27,6 +27,7 @@ JobState = Literal["queued", "running", "completed", "failed", "cancelled"]
 Size = Annotated[int, Field(ge=128, le=1536, multiple_of=2, description="Side of the square picture, pixels; even.")]
 Side = Annotated[int, Field(ge=128, le=3840, multiple_of=2, description="Width or height, pixels; even.")]
 Strength = Annotated[float, Field(ge=0, le=2, description="0 is none, 1 is natural.")]
+Factor = Annotated[float, Field(ge=1, le=4, description="Times as wide and as tall.")]
 Rate = Annotated[float, Field(ge=5, le=60, description="Frames a second; 23.976, 29.97 and 59.94 mean x/1001.")]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Language = Annotated[str, Field(min_length=2, max_length=35, pattern=r"^[A-Za-z][A-Za-z0-9-]*$")]

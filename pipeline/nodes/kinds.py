@@ -10,6 +10,7 @@ from pipeline.contracts import Capability, StepKind
 from pipeline.graph import Node
 from pipeline.nodes.bench import Bench, Inputs, Output, Tell
 from pipeline.nodes.draw import draw
+from pipeline.nodes.enlarge import enlarge
 from pipeline.nodes.film import film
 from pipeline.nodes.locate import locate
 from pipeline.nodes.measure import measure
@@ -38,4 +39,5 @@ KINDS: Final[Mapping[StepKind, Kind]] = {
     "locate": Kind("face", "image", "locating", locate),
     "film": Kind("lipsync", "video", "animating", film),
     "move": Kind("motion", "video", "moving", move),
+    "enlarge": Kind("upscale", "video", "enlarging", enlarge),
 }

@@ -123,6 +123,7 @@ class MemoryOperations(Operations):
             "face": ("mediapipe",),
             "lipsync": ("meshwarp", "b"),
             "motion": ("kenburns",),
+            "upscale": ("lanczos",),
         }
 
     async def create_video(self, request: VideoRequest, idempotency_key: str | None = None) -> VideoJob:

@@ -271,6 +271,7 @@ def test_status(api: httpx.Client) -> None:
             "face": ["mediapipe"],
             "lipsync": ["meshwarp"],
             "motion": ["kenburns"],
+            "upscale": ["lanczos"],
         }
     }
     for kind in ("live", "ready"):

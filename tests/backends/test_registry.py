@@ -112,6 +112,7 @@ def test_the_default_settings_name_backends_that_are_there():
         ["face-mediapipe"],
         ["lipsync-meshwarp"],
         ["motion-kenburns"],
+        ["upscale-lanczos"],
     ]
 
 

@@ -22,6 +22,7 @@ Command = Callable[..., Ran]
 COMMANDS = [
     ("render",),
     ("clip",),
+    ("upscale",),
     ("speak",),
     ("portrait",),
     *(("voice", name) for name in ("create", "list", "show", "preview", "rename", "delete")),
@@ -247,6 +248,10 @@ def test_a_clip_from_a_server(mouthpiece: Command, folder: Path, url: str) -> No
     assert ran.json["video"]["result"]["bytes"] == (folder / "clip.mp4").stat().st_size
     refused = mouthpiece(*small, "--prompt", "a man", "--camera", "spin", "-o", "no.mp4", "--json")
     assert (refused.code, refused.error["field"]) == (2, "camera")
+    for name, option in (("large.png", "me.png"), ("large.mp4", "clip.mp4")):
+        enlarged = mouthpiece("upscale", option, "--factor", "1.5", "-o", name, "--server", url, "--json")
+        assert (enlarged.code, enlarged.err) == (0, "")
+        assert (folder / name).stat().st_size > 0
     left = mouthpiece(*small, "--prompt", "a man", "--detach", "--json")
     assert left.json["video"]["id"].startswith("vid_")
 

@@ -12,7 +12,7 @@ import soundfile
 from PIL import Image
 
 from clients.python.studio import Studio
-from pipeline.contracts import Backends, ClipRequest, DrawRequest, SpeakRequest, VideoRequest
+from pipeline.contracts import Backends, ClipRequest, DrawRequest, SpeakRequest, UpscalePicture, VideoRequest
 from pipeline.errors import (
     Conflict,
     InvalidAudio,
@@ -102,6 +102,16 @@ def test_a_clip(studio: Studio, photo: bytes, tmp_path: Path) -> None:
     assert refusal.value.field == "picture"
 
 
+def test_a_picture_and_a_film_are_enlarged(studio: Studio, photo: bytes, tmp_path: Path) -> None:
+    large = studio.upscale(UpscalePicture(picture=photo, factor=1.5))
+    assert Image.open(io.BytesIO(large)).size == (768, 768)
+    small = ClipRequest(picture=photo, seconds=0.4, width=160, height=128, fps=10)
+    film = studio.download(studio.wait(studio.clip(small).id), tmp_path / "small.mp4").read_bytes()
+    job = studio.wait(studio.clip(ClipRequest(video=film, upscale=2.0)).id)
+    assert job.result is not None
+    assert (job.result.width, job.result.height, job.result.frames) == (320, 256, 4)
+
+
 def test_speech(studio: Studio) -> None:
     request = SpeakRequest(text="One. Two.", language="en", format="flac")
     pieces = list(studio.speak(request))
@@ -177,6 +187,7 @@ def test_what_runs(studio: Studio) -> None:
         "face": ("mediapipe",),
         "lipsync": ("meshwarp",),
         "motion": ("kenburns",),
+        "upscale": ("lanczos",),
     }
     status = studio.status()
     assert status.profile == "cpu"

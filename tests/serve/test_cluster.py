@@ -157,6 +157,7 @@ def test_the_dashboard_shows_one_deployment_per_backend(running: Server) -> None
         "face-mediapipe",
         "lipsync-meshwarp",
         "motion-kenburns",
+        "upscale-lanczos",
     }
 
 

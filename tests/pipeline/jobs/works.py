@@ -16,6 +16,7 @@ from pipeline.contracts import (
     AnimationRequest,
     Capability,
     Encoding,
+    EnlargeRequest,
     Face,
     Film,
     MotionRequest,
@@ -25,6 +26,7 @@ from pipeline.contracts import (
     Samples,
     Speech,
     SpeechRequest,
+    UpscaleRequest,
     VoiceConditioning,
     VoiceTint,
 )
@@ -127,6 +129,14 @@ class CountedModels:
             yield Film(min(request.frame_count, made + 5))
         content = f"{request.camera} {request.width}x{request.height} {request.frame_count}".encode()
         yield Film(request.frame_count, content + request.picture.tobytes()[:100])
+
+    async def upscale(self, backend: str, request: UpscaleRequest) -> Picture:
+        await self._called("upscale")
+        return np.zeros((request.height, request.width, 3), np.uint8)
+
+    async def enlarge(self, backend: str, request: EnlargeRequest) -> AsyncIterator[Film]:
+        await self._called("enlarge")
+        yield Film(3, f"{request.width}x{request.height}".encode() + request.data.tobytes()[:100])
 
 
 class Hold:
