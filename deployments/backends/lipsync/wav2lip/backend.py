@@ -12,7 +12,6 @@ from typing import Final, Literal
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from deployments.backends import device
@@ -21,15 +20,13 @@ from deployments.backends.lipsync.meshwarp import _warp
 from deployments.backends.lipsync.meshwarp.eyes import Eye, gaze
 from deployments.backends.lipsync.meshwarp.head import Head, head_poses, loudness
 from deployments.backends.lipsync.meshwarp.portrait import BT601, PAD, Canvas, Portrait, square
-from deployments.backends.lipsync.wav2lip.inference import Inference, Precision
 from deployments.backends.lipsync.wav2lip.mel import HOP, RATE, mel
-from deployments.backends.lipsync.wav2lip.network import STEPS, Generator
 from deployments.backends.lipsync.wav2lip.region import Region, shown
-from deployments.backends.lipsync.wav2lip.windows import starts, windows
+from deployments.backends.lipsync.wav2lip.windows import STEPS, starts, windows
+from deployments.backends.precision import Precision
 from deployments.backends.published import licences
 from deployments.backends.published.catalogue import find
 from deployments.backends.published.location import located
-from deployments.backends.published.tensors import fill, read_tensors
 from pipeline.contracts import AnimationRequest, Frames, Speech
 from pipeline.errors import InvalidRequest
 from pipeline.media.resampler import Resampler
@@ -65,6 +62,12 @@ class Wav2Lip:
                 raise ValueError(f"{name} is {value}, not at least 1")
         if not -1 <= audio_offset <= 1:
             raise ValueError(f"audio_offset is {audio_offset} s, not from -1 to 1")
+        import torch
+
+        from deployments.backends.lipsync.wav2lip.inference import Inference
+        from deployments.backends.lipsync.wav2lip.network import Generator
+        from deployments.backends.published.tensors import fill, read_tensors
+
         self._offset = Fraction(audio_offset).limit_denominator(1_000_000)
         self._batch = batch_frames
         card = device.current()

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, Literal
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from deployments.backends.lipsync.wav2lip.network import Generator
-
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
-
-_DTYPES: Final[Mapping[Precision, torch.dtype]] = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
+from deployments.backends.precision import Precision, chosen
 
 
 class Inference:
     """`look` once at a face, then `faces` that say sounds, so many at once. The network is taken over and changed."""
 
     def __init__(self, network: Generator, device: str, precision: Precision) -> None:
-        self.dtype = fitting(device) if precision == "auto" else _DTYPES[precision]
+        self.dtype = chosen(precision, device)
         self._device = torch.device(device)
         folded = network.fold().requires_grad_(False)
         self._network = folded.to(self._device, self.dtype).to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
@@ -43,11 +33,3 @@ class Inference:
     def _there(self, array: NDArray[np.float32]) -> Tensor:
         there = torch.from_numpy(array).to(self._device, self.dtype)
         return there.contiguous(memory_format=torch.channels_last)
-
-
-def fitting(device: str) -> torch.dtype:
-    """Half precision on a card; on a CPU bfloat16 where it multiplies that in hardware, otherwise float32."""
-    if device != "cpu":
-        return torch.float16
-    able = torch.cpu.get_capabilities()
-    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32

@@ -6,18 +6,9 @@ names, shapes and order of the published files, so that these load strictly: 352
 
 from __future__ import annotations
 
-from typing import Final
-
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-SIDE: Final = 96
-"""Pixels of a side of the face that it sees and makes."""
-BANDS: Final = 80
-"""Mel bands of the sound."""
-STEPS: Final = 16
-"""Mel frames of the sound that one face is made from."""
 
 
 class Block(nn.Module):

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from deployments.backends.lipsync.meshwarp.fields import step
 from deployments.backends.lipsync.meshwarp.mouth_frame import OUTER_LOWER, OUTER_UPPER, OVAL
 from deployments.backends.lipsync.meshwarp.portrait import BT601, Patch
-from deployments.backends.lipsync.wav2lip.network import SIDE
 from pipeline.contracts import Picture
 
 Array = NDArray[np.float32]
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels; the last two are just outside."""
 
+SIDE: Final = 96
+"""Pixels of a side of the face that the network sees and makes."""
 JAW: Final = (323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136, 172, 58, 132, 93)
 """Face mesh indices along the jaw, from the picture's right cheek by the chin to its left one."""
 TOP: Final = (50, 5, 280)

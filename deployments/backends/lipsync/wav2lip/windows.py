@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deployments.backends.lipsync.wav2lip.mel import FRAMES_PER_SECOND
-from deployments.backends.lipsync.wav2lip.network import STEPS
+
+STEPS: Final = 16
+"""Mel frames that one face is made from: 200 ms."""
 
 
 def starts(count: int, fps: Fraction, frames: int, offset: Fraction = Fraction(0)) -> NDArray[np.int64]:
