@@ -105,7 +105,7 @@ def assemble(settings: Settings, *, runtime: Runtime, folder: Path) -> Applicati
 
 def _model(capability: Capability, name: str, settings: Settings, at_once: bool) -> Application:
     backend = registry.find(capability, name)
-    options = settings.options.get(name, {})
+    options = registry.configured(backend, settings)
     standing = settings.backends(capability)[0] == name and capability in STANDING
     footprints = Footprints(settings.storage.folder.expanduser())
     terms = arrangement.terms(backend, settings, footprints, default=standing) if at_once else None

@@ -84,7 +84,12 @@ class Coordinator:
 
         self._settings = settings
         self._runtime = runtime
-        self._models = HandleModels(handles, settings.options)
+        configured = {
+            name: registry.configured(registry.find(capability, name), settings)
+            for capability, named in handles.items()
+            for name in named
+        }
+        self._models = HandleModels(handles, configured)
         kept = settings.storage.folder.expanduser()
         shelf, avatars = VoiceStore(kept / "voices"), AvatarStore(kept / "avatars")
         consents = ConsentStore(kept / "consents")

@@ -13,8 +13,14 @@ STANDARD_GIGABYTES = 8
 
 PROFILES: Mapping[Profile, Mapping[str, Any]] = {
     "high": {"generation": {"batch": 4, "steps": 50, "image_size": 768}, "video": {"crf": 18, "preset": "fast"}},
-    "standard": {"generation": {"batch": 2, "steps": 40, "image_size": 512}, "gpu": {"budget_gigabytes": 10.0}},
-    "small": {"generation": {"batch": 1, "steps": 25, "image_size": 384}, "video": {"size": 384}},
+    "standard": {
+        "generation": {"batch": 2, "steps": 40, "image_size": 512, "slicing": True},
+        "gpu": {"budget_gigabytes": 10.0},
+    },
+    "small": {
+        "generation": {"batch": 1, "steps": 25, "image_size": 384, "slicing": True, "offload": "model"},
+        "video": {"size": 384},
+    },
     "cpu": {"generation": {"batch": 1, "steps": 25, "image_size": 512}},
 }
 """Only what differs from the defaults written in `pipeline/settings.py`, which suit a CPU."""

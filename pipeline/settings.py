@@ -288,14 +288,24 @@ class Placement(Section):
 
 
 class Generation(Section):
-    """For diffusion and lip-sync networks; the embedded backends have no use for it."""
+    """For diffusion and lip-sync networks; the embedded backends have no use for it.
+
+    What is here is handed to every backend whose constructor has an argument of that name; its own options win.
+    """
 
     batch: Annotated[int, _whole(1, 256)] = 1
     """Pictures or frames that a diffusion or lip-sync network works on at once."""
     steps: Annotated[int, _whole(1, 1000)] = 25
     """Denoising steps of a diffusion model, where the request names none."""
     image_size: Annotated[Size, Field(strict=True)] = 512
-    """Side in pixels of a portrait drawn by a diffusion model, where the request names none."""
+    """Side in pixels that a diffusion model draws at; the picture is then brought to the size asked for."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Numbers that networks compute in; auto is float16 on a card, elsewhere what the processor is good at."""
+    slicing: Annotated[bool, Field(strict=True)] = False
+    """Whether a diffusion model works piece by piece, slower and in less memory."""
+    offload: Literal["none", "model", "sequential"] = "none"
+    """What a diffusion model leaves in the host's memory while it is not needed on the card: nothing, whole networks
+    or, slower still, single layers."""
 
 
 class Settings(Section):

@@ -80,6 +80,13 @@ def options(backend: Backend) -> tuple[Option, ...]:
     return _target(backend).options()
 
 
+def configured(backend: Backend, settings: Settings) -> dict[str, Any]:
+    """What its constructor is given: its own options, and for arguments that `generation` has a value for, that."""
+    shared = settings.generation.model_dump()
+    taken = {option.name: shared[option.name] for option in options(backend) if option.name in shared}
+    return taken | dict(settings.options.get(backend.name, {}))
+
+
 def fingerprint(backend: Backend, options: Mapping[str, Any]) -> str:
     """What a backend's results depend on besides the request: SHA-256 over its identity, version and options."""
     package = "" if backend.provider == OURS else _package_version(backend.provider)
@@ -111,7 +118,7 @@ def enabled(settings: Settings) -> dict[Capability, tuple[Backend, ...]]:
                 f"{capability}.backends: {error.message}", code=error.code, field=error.field, accepted=error.accepted
             ) from None
         for backend in backends:
-            check(backend, settings.options.get(backend.name, {}))
+            check(backend, configured(backend, settings))
         with licences.held_to(settings.commercial_use):
             licences.check_backends(backends)
         found[capability] = backends
