@@ -285,8 +285,9 @@ class Jobs:
 
 
 def _digest(request: VideoRequest | ClipRequest) -> str:
-    """Of everything in a request, uploads by their own digests."""
-    fields = request.model_dump(mode="json", exclude=set(UPLOADS))
+    """Of everything in a request that differs from the defaults, so that a field which a later version adds leaves the
+    digests of before as they are; uploads by their own digests."""
+    fields = request.model_dump(mode="json", exclude=set(UPLOADS), exclude_defaults=True)
     return digest_of(fields, dict(_uploads(request)))
 
 

@@ -84,6 +84,18 @@ async def test_the_same_key_is_the_same_job(tmp_path: Path) -> None:
         assert len(await here.jobs.page(10, None)) == 1
 
 
+async def test_a_field_of_a_later_version_does_not_make_another_request_of_a_key(tmp_path: Path) -> None:
+    class LaterRequest(VideoRequest):
+        invented_later: int = 3
+
+    async with works(tmp_path, CountedModels()) as here:
+        first = await here.jobs.submit(request(), "once")
+        fields = request().model_dump()
+        assert (await here.jobs.submit(LaterRequest.model_validate(fields), "once")).id == first.id
+        with pytest.raises(Conflict):
+            await here.jobs.submit(LaterRequest.model_validate(fields | {"invented_later": 4}), "once")
+
+
 async def test_what_may_pass_is_tried_again_and_what_can_not_is_not(tmp_path: Path) -> None:
     models = CountedModels()
     failures = iter([BackendFailed("no luck"), RuntimeError("no luck either")])
