@@ -113,7 +113,7 @@ class HandleModels:
         return await self._call_once(capability, backend, *arguments)
 
     async def _call_once(self, capability: Capability, backend: str, *arguments: Any) -> Any:
-        started = time.perf_counter()
+        sent = time.time()
         response: Any = self._handles[capability][backend].call.remote(*arguments)
         try:
             result, spent = await response
@@ -122,7 +122,7 @@ class HandleModels:
             raise
         except Exception as error:
             raise translated(error, f"{capability}-{backend}") from error
-        _transported(started, spent)
+        _book(sent, spent)
         return result
 
     async def _stream(self, capability: Capability, backend: str, method: str, *arguments: Any) -> AsyncIterator[Any]:
@@ -143,13 +143,13 @@ class HandleModels:
     async def _stream_once(
         self, capability: Capability, backend: str, method: str, *arguments: Any
     ) -> AsyncGenerator[Any]:
-        started = time.perf_counter()
+        sent = time.time()
         handle = self._handles[capability][backend].options(method_name=method, stream=True)
         response: Any = handle.remote(*arguments)
         try:
             async for item in response:
                 if isinstance(item, Spent):
-                    _transported(started, item)
+                    _book(sent, item)
                 else:
                     yield item
         except Exception as error:
@@ -158,11 +158,11 @@ class HandleModels:
             response.cancel()
 
 
-def _transported(started: float, spent: Spent) -> None:
-    """Books what the call took beyond the replica's own time: routing, serialisation, hand-over."""
+def _book(sent: float, spent: Spent) -> None:
+    """For the breakdown of the request that this call belongs to."""
     ledger = timings.current.get()
     if ledger is not None:
-        ledger.add("transport", time.perf_counter() - started - spent.seconds)
+        ledger.called(timings.Call(sent, time.time(), spent.began, spent.ended))
 
 
 def translated(error: Exception, deployment: str) -> BaseException:

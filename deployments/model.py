@@ -27,9 +27,14 @@ logger = logging.getLogger("mouthpiece")
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Comes with every answer: wall seconds inside the replica. The caller's wall less this is transport."""
+    """Comes with every answer: when the replica was at work on it, in seconds since the epoch."""
 
-    seconds: float
+    began: float
+    ended: float
+
+    @classmethod
+    def since(cls, began: float) -> Spent:
+        return cls(began, time.time())
 
 
 class Model:
@@ -91,10 +96,10 @@ class Model:
 
     async def call(self, method: str, *arguments: Any) -> tuple[Any, Spent]:
         """Runs `method` of the backend's protocol to its end."""
-        started = time.perf_counter()
+        began = time.time()
         with self._working():
             result = await asyncio.to_thread(self._run, method, arguments)
-        return result, Spent(time.perf_counter() - started)
+        return result, Spent.since(began)
 
     async def stream(self, method: str, *arguments: Any) -> AsyncIterator[Any]:
         """Yields what the iterator returned by `method` yields, as it comes."""
@@ -117,11 +122,11 @@ class Model:
             yield item
 
     async def _relay(self, start: Callable[[], Iterator[Any]]) -> AsyncIterator[Any]:
-        started = time.perf_counter()
+        began = time.time()
         with self._working():
             async for item in from_thread(lambda: self._iterate(start)):
                 yield item
-        yield Spent(time.perf_counter() - started)
+        yield Spent.since(began)
 
     def _run(self, method: str, arguments: tuple[Any, ...]) -> Any:
         with self._turn:

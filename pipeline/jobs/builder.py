@@ -6,9 +6,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
+
+from pydantic import JsonValue
 
 from pipeline import timings
 from pipeline.errors import BackendFailed, Damaged, MouthpieceError, NotFound, StorageFull
@@ -216,7 +218,8 @@ class Builder:
             output = await KINDS[node.kind].make(node, inputs, self._bench, tell)
         spent = ledger.seconds()
         spent.pop("total")
-        return Output(output.artifact, {**output.facts, "timings": {**spent}})
+        calls: list[JsonValue] = [list(astuple(call)) for call in ledger.calls]
+        return Output(output.artifact, {**output.facts, "timings": {**spent}, "calls": calls})
 
 
 def known_error(node: Node, error: Exception) -> MouthpieceError:

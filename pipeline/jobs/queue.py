@@ -20,6 +20,7 @@ from pipeline.jobs.turns import Rank, Turns
 from pipeline.metrics import Metrics, Outcome
 from pipeline.nodes.kinds import KINDS
 from pipeline.settings import Jobs as Limits
+from pipeline.timings import Call, transport
 
 log = logging.getLogger("mouthpiece.jobs")
 
@@ -174,14 +175,19 @@ class Queue:
 
 
 def facts(graph: Graph, products: dict[str, Product], seconds: float) -> VideoFacts:
-    """What was made, as the last node's facts say, and what each stage took of what was made for this job."""
+    """What was made, as the last node's facts say, and what each stage took of what was made for this job, with the
+    models' calls told apart from their work as `transport`."""
     target = graph.target
     made = products[target.name]
     spent: dict[str, float] = {}
+    calls: list[Call] = []
     for product in (product for product in products.values() if not product.cached):
         for stage, took in cast("dict[str, float]", product.facts.get("timings", {})).items():
             spent[stage] = spent.get(stage, 0.0) + took
-    named: dict[str, Any] = {name: value for name, value in made.facts.items() if name != "timings"}
+        calls += [Call(*each) for each in cast("list[list[float]]", product.facts.get("calls", []))]
+    if calls:
+        spent["transport"] = transport(calls)
+    named: dict[str, Any] = {name: value for name, value in made.facts.items() if name not in ("timings", "calls")}
     return VideoFacts(
         **named,
         bytes=made.size,
