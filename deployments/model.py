@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from deployments.backends import registry
 from deployments.backends.published import licences
@@ -23,6 +25,10 @@ from pipeline.steps.film import clip, film
 from pipeline.streams import from_thread
 
 logger = logging.getLogger("mouthpiece")
+
+
+LAST: Final = 19
+"""Niceness of who gets what nobody else wants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,7 @@ class Model:
         self._turn = threading.Lock()
         self._berth = None if terms is None else Berth(terms)
         self._unusable: BackendFailed | None = None
+        self._among_others = at_once
         if at_once:
             self._load()
 
@@ -129,6 +136,7 @@ class Model:
         yield Spent.since(began)
 
     def _run(self, method: str, arguments: tuple[Any, ...]) -> Any:
+        self._give_way()
         with self._turn:
             self._check()
             try:
@@ -139,6 +147,7 @@ class Model:
                 raise self._failed(error) from error
 
     def _iterate(self, start: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+        self._give_way()
         with self._turn:
             self._check()
             try:
@@ -154,6 +163,13 @@ class Model:
 
     def _working(self) -> AbstractContextManager[None]:
         return self._berth.working() if self._berth else nullcontext()
+
+    def _give_way(self) -> None:
+        """A thread that computes, and those that it starts, leave the cores to whoever only passes something on: proxy,
+        ingress and coordinator answer while renders fill the machine, and renders, which have all the rest, take as
+        long as they did."""
+        if self._among_others and sys.platform == "linux":  # elsewhere the event loop would give way with it
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LAST)
 
     def _check(self) -> None:
         if self._unusable is not None:

@@ -87,6 +87,8 @@ class Serving:
         # Read by the processes that Ray starts; ours to set, since this cluster is ours alone.
         os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", CONTROL_LOOP_SECONDS)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # Ray makes all its workers nice, proxy and ingress too. Here threads that compute are (deployments/model.py).
+        os.environ.setdefault("RAY_worker_niceness", "0")
         # Ray's own ports listen on every interface whatever it is told, so they ask for the user's token.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         if self.settings.ray.forked_workers:
