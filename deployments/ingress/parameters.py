@@ -10,8 +10,9 @@ from starlette.requests import HTTPConnection
 from pipeline.errors import InvalidRequest
 
 
-def known(request: HTTPConnection) -> None:
+async def known(request: HTTPConnection) -> None:
     """A dependency of every route. Raises `InvalidRequest` for a parameter that nobody would read."""
+    # Asynchronous so that no thread is woken for it.
     route = request.scope.get("route")
     if not isinstance(route, APIRoute | APIWebSocketRoute):
         return
