@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
+from itertools import repeat
+from operator import attrgetter, is_, is_not
 from typing import Final
 
 import numpy as np
@@ -118,15 +119,14 @@ class Census:
         # Column by column, and without a line of Python for each replica where that can be: there may be thousands.
         column = {name: list(map(attrgetter(name), resident)) for name in _COLUMNS}
         try:
-            deployment = np.array(list(map(number.__getitem__, column["deployment"])), np.int64)
+            deployment = np.fromiter(map(number.__getitem__, column["deployment"]), np.int64, len(resident))
         except KeyError as error:
             raise ValueError(f"{error} has replicas and no footprint") from None
         place: dict[str | None, int] = {None: NOWHERE, **self.index}
-        card = np.array([place.get(id, _GONE) for id in column["card"]], np.int64)
-        starting, stopping = Phase.STARTING, Phase.STOPPING
-        going = np.array([phase is stopping for phase in column["phase"]], bool)
-        running = np.array([phase is not starting for phase in column["phase"]], bool)
-        order = np.array(column["stop_order"], np.int64)
+        card = np.fromiter(map(place.get, column["card"], repeat(_GONE)), np.int64, len(resident))
+        going = np.fromiter(map(is_, column["phase"], repeat(Phase.STOPPING)), bool, len(resident))
+        running = np.fromiter(map(is_not, column["phase"], repeat(Phase.STARTING)), bool, len(resident))
+        order = np.fromiter(column["stop_order"], np.int64, len(resident))
         order -= order.min(initial=0)
 
         for i in np.flatnonzero(np.bincount(deployment[~going], minlength=len(number))).tolist():
