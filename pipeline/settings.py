@@ -7,22 +7,15 @@ Units are in the names: megabytes are 2**20 bytes, gigabytes 2**30.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import re
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    JsonValue,
     SecretStr,
     ValidationInfo,
     field_serializer,
@@ -31,90 +24,28 @@ from pydantic import (
 
 from pipeline.contracts import Capability, Rate, Size
 from pipeline.secrets import MASK, secret_name
+from pipeline.setting_types import (
+    BackendName,
+    BackendNames,
+    Bucket,
+    Count,
+    DatabaseUrl,
+    DeploymentNames,
+    Folder,
+    Host,
+    HttpUrl,
+    Options,
+    Port,
+    Seconds,
+    SigningSecret,
+    X264Preset,
+    whole,
+)
 
 Key = tuple[str, ...]
 """A dotted key, taken apart."""
 
 Profile = Literal["high", "standard", "small", "cpu"]
-
-X264Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
-
-BackendName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
-
-
-def _absolute(path: Path) -> Path:
-    if not str(path).isprintable():
-        raise ValueError("must be printable text")
-    # A relative folder would mean another place in every process of the cluster.
-    if not path.is_absolute() and path.parts[:1] != ("~",):
-        raise ValueError("must be an absolute path, or start with ~/")
-    return path
-
-
-def _opened(options: Any) -> Any:
-    # A secret option travels as a secret (`Settings.args`) and is plain text where the backend is given it.
-    if not isinstance(options, dict):
-        return {} if options is None else options
-    return {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in options.items()}
-
-
-def _plain(options: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    if any(secret_name(name) and not isinstance(value, str | None) for name, value in options.items()):
-        raise ValueError("must hold its secrets as text")
-    # What JSON can't hold would not be the same in the process that the options are meant for.
-    try:
-        json.dumps(options, allow_nan=False, ensure_ascii=False).encode()
-    except ValueError:
-        raise ValueError("must hold finite numbers and valid text") from None
-    return options
-
-
-def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(names)) != len(names):
-        raise ValueError("must not name a backend twice")
-    return names
-
-
-def _postgres(url: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"postgresql://\S{1,2000}", url.get_secret_value()):
-        raise ValueError("must be postgresql://user:password@host/name")
-    return url
-
-
-def _signing(secret: SecretStr) -> SecretStr:
-    # As the libraries of Standard Webhooks take it, so that a receiver is configured with the same text.
-    try:
-        size = len(base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True))
-    except (ValueError, binascii.Error):
-        size = 0
-    if not 24 <= size <= 64:
-        raise ValueError(
-            "must be whsec_ and base64 of 24 to 64 bytes, as `echo whsec_$(openssl rand -base64 32)` makes"
-        )
-    return secret
-
-
-def _whole(low: int, high: int | None = None) -> Any:
-    """A whole number from `low` to `high`; text and booleans are not numbers here."""
-    return Field(strict=True, ge=low, le=high)
-
-
-Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
-Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=False)]
-Folder = Annotated[Path, AfterValidator(_absolute)]
-BackendNames = Annotated[tuple[BackendName, ...], Field(min_length=1), AfterValidator(_distinct)]
-DeploymentNames = Annotated[
-    tuple[Annotated[str, Field(pattern=r"^[a-z]+-[a-z][a-z0-9_-]*$", max_length=80)], ...], AfterValidator(_distinct)
-]
-Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:%-]+$", max_length=253)]
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgres)]
-SigningSecret = Annotated[SecretStr, AfterValidator(_signing)]
-Bucket = Annotated[
-    str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()/-]*)?$", max_length=500)
-]
-HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+/?$", max_length=500)]
-Options = Annotated[dict[str, JsonValue], BeforeValidator(_opened), AfterValidator(_plain)]
 
 
 class Section(BaseModel):
@@ -137,7 +68,7 @@ class Server(Section):
 class RayCluster(Section):
     dashboard_port: Port = 8265
     """Port of the Ray dashboard of a cluster that `mouthpiece serve` starts."""
-    object_store_megabytes: Annotated[int, _whole(80, 1_048_576)] = 512
+    object_store_megabytes: Annotated[int, whole(80, 1_048_576)] = 512
     """Shared memory for sound and frames on their way between deployments. Ray wants at least 80."""
     forked_workers: Annotated[bool, Field(strict=True)] = True
     """Whether the workers of a cluster that `mouthpiece serve` starts are forked from one process that has loaded Ray,
@@ -158,7 +89,7 @@ class Storage(Section):
     """Region of the bucket."""
     quota_gigabytes: Annotated[float, Field(strict=True, gt=0, le=1_000_000, allow_inf_nan=False)] | None = None
     """Most that artifacts may take together; what nothing refers to goes first. null is as much as there is."""
-    reserve_megabytes: Annotated[int, _whole(0, 1_048_576)] = 256
+    reserve_megabytes: Annotated[int, whole(0, 1_048_576)] = 256
     """Room on the folder's disk that is never used: a step that would use it fails instead."""
     keep_days: Annotated[float, Field(strict=True, gt=0, le=100_000, allow_inf_nan=False)] | None = None
     """Days after which an ended job and its video are removed. null keeps them until they are deleted."""
@@ -167,7 +98,7 @@ class Storage(Section):
 
 
 class Limits(Section):
-    text_characters: Annotated[int, _whole(1, 1_000_000)] = 50_000
+    text_characters: Annotated[int, whole(1, 1_000_000)] = 50_000
     """Longest text in one request."""
     clip_seconds_min: Annotated[float, Field(strict=True, ge=3, le=60)] = 3.0
     """Shortest reference clip of a voice."""
@@ -175,7 +106,7 @@ class Limits(Section):
     """Longest reference clip of a voice."""
     audio_seconds: Seconds = 900.0
     """Longest recording that can be lip-synced to."""
-    image_pixels: Annotated[int, _whole(4096, 10**9)] = 64_000_000
+    image_pixels: Annotated[int, whole(4096, 10**9)] = 64_000_000
     """Most pixels of an uploaded picture, read from its header before it is decoded."""
     video_seconds: Seconds = 3600.0
     """Longest video made by one request."""
@@ -193,15 +124,15 @@ class Limits(Section):
 class Jobs(Section):
     queued: Count = 1000
     """Jobs that may wait; a request past it is told to come back (429)."""
-    running: Annotated[int, _whole(1, 1000)] = 3
+    running: Annotated[int, whole(1, 1000)] = 3
     """Jobs that are worked on at the same time: while one is filmed, the next is spoken."""
-    audio: Annotated[int, _whole(1, 1000)] = 4
+    audio: Annotated[int, whole(1, 1000)] = 4
     """Steps that make sound, at the same time, of all jobs together."""
-    image: Annotated[int, _whole(1, 1000)] = 1
+    image: Annotated[int, whole(1, 1000)] = 1
     """Steps that draw or look at pictures, at the same time."""
-    video: Annotated[int, _whole(1, 1000)] = 1
+    video: Annotated[int, whole(1, 1000)] = 1
     """Steps that make video, at the same time."""
-    retries: Annotated[int, _whole(0, 20)] = 3
+    retries: Annotated[int, whole(0, 20)] = 3
     """How often a step is tried again that failed in a way that may pass."""
     retry_seconds: Seconds = 1.0
     """Wait before the first of these; twice as long before each next one."""
@@ -257,14 +188,14 @@ class Video(Section):
     """Frames a second, where the request names none."""
     preset: X264Preset = "veryfast"
     """x264's trade of time for size."""
-    crf: Annotated[int, _whole(0, 51)] = 20
+    crf: Annotated[int, whole(0, 51)] = 20
     """x264's quality: 0 is lossless, 18 looks it, 51 is worst."""
 
 
 class Gpu(Section):
     budget_gigabytes: Annotated[float, Field(strict=True, gt=0, le=10_000, allow_inf_nan=False)] | None = None
     """Memory of each card that models may take together; null is all of it. Means nothing without a card."""
-    margin_megabytes: Annotated[int, _whole(0, 1_048_576)] = 512
+    margin_megabytes: Annotated[int, whole(0, 1_048_576)] = 512
     """Part of the budget that stays free, on top of what each model declares or was measured to take."""
 
 
@@ -281,7 +212,7 @@ class Placement(Section):
     """Models that never leave their card: voice-xtts, lipsync-musetalk."""
     prewarm: DeploymentNames = ()
     """Models that are loaded before anybody asks, where room is spare, besides the default ones."""
-    replicas: Annotated[int, _whole(1, 1000)] = 8
+    replicas: Annotated[int, whole(1, 1000)] = 8
     """Most replicas of one model, on as many cards."""
     start_seconds: Seconds = 120.0
     """A model that is not ready so long after it was asked for is given up, and its room is given back."""
@@ -293,9 +224,9 @@ class Generation(Section):
     What is here is handed to every backend whose constructor has an argument of that name; its own options win.
     """
 
-    batch: Annotated[int, _whole(1, 256)] = 1
+    batch: Annotated[int, whole(1, 256)] = 1
     """Pictures or frames that a diffusion or lip-sync network works on at once."""
-    steps: Annotated[int, _whole(1, 1000)] = 25
+    steps: Annotated[int, whole(1, 1000)] = 25
     """Denoising steps of a diffusion model, where the request names none."""
     image_size: Annotated[Size, Field(strict=True)] = 512
     """Side in pixels that a diffusion model draws at; the picture is then brought to the size asked for."""

@@ -93,7 +93,7 @@ def test_an_avatar_that_is_none(api: httpx.Client) -> None:
         ({"prompt": "a" * 2001}, "invalid_request", "prompt"),
         ({"avatar": "me", "prompt": "a man"}, "two_sources", "prompt"),
         ({"colour": "red"}, "unknown_field", "colour"),
-        ({"backends": {"upscale": "lanczos"}}, "unknown_field", "backends.upscale"),
+        ({"backends": {"smell": "lanczos"}}, "unknown_field", "backends.smell"),
         ({"backends": "espeak"}, "invalid_request", "backends"),
         ({"text": None}, "missing_field", "text"),
         ({"text": 7}, "invalid_request", "text"),
@@ -108,7 +108,7 @@ def test_videos(api: httpx.Client, body: dict[str, Any], code: str, field: str) 
 def test_what_is_accepted_is_said(api: httpx.Client) -> None:
     unknown = error(api.post("/api/v1/videos", json={"text": "Hello.", "colour": "red"}))
     assert "prompt" in str(unknown["accepted"]).split(", ")
-    nested = error(api.post("/api/v1/videos", json={"text": "Hello.", "backends": {"upscale": "lanczos"}}))
+    nested = error(api.post("/api/v1/videos", json={"text": "Hello.", "backends": {"smell": "lanczos"}}))
     assert nested["accepted"] == "voice, avatar, face, lipsync"
     choice = error(api.post("/api/v1/videos", json={"text": "Hello.", "format": "avi"}))
     assert "webm" in str(choice["accepted"])

@@ -112,7 +112,7 @@ def test_a_busy_model_is_never_cut(card: None) -> None:
     cards.until(lambda: replica_of("draw").get("ongoing"), "it works")
     other = cards.ask("clone")
     tint, spent = long.result(timeout_s=PATIENCE)
-    assert spent.seconds >= 3
+    assert spent.ended - spent.began >= 2.9, "clocks may be set meanwhile"
     assert tint.pitch_hz > 0
     other.result(timeout_s=PATIENCE)
 
