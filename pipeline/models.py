@@ -40,8 +40,8 @@ class VoiceModel(Protocol):
         ...
 
     def speak(self, request: SpeechRequest) -> Iterator[Speech]:
-        """Sentences or clauses in order, all at one sample rate, pauses included: one `Speech` each, or, of a voice that
-        is heard before a sentence is finished, several. Joined, they are what is said.
+        """Sentences or clauses in order, all at one sample rate, pauses included: one `Speech` each, or several of a
+        voice that is heard before a sentence is finished. Joined, they are what is said.
 
         Raises `UnknownName` for a language or voice that it does not have, listing those it has.
         """

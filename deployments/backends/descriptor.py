@@ -29,6 +29,8 @@ class Backend:
     """Whether that licence lets the results be sold."""
     languages: tuple[str, ...] = ()
     """BCP 47 tags of a voice; empty where it is not bound to a language or knows too many to list."""
+    clones: bool = False
+    """Whether a voice speaks as the person of a reference clip (`CloningVoice`), rather than in the clip's colour."""
     needs_gpu: bool = False
     vram_gigabytes: float = 0.0
     """Card memory it declares to need, in 2**30 bytes; what is measured counts where it is more."""

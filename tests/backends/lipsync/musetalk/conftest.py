@@ -11,11 +11,11 @@ pytest.importorskip("torch", reason="make models")
 
 
 @pytest.fixture(scope="package", autouse=True)
-def two_threads() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # threads that wait for each other are slow beside other work
     yield
     torch.set_num_threads(before)
 

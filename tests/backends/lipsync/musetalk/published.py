@@ -114,9 +114,9 @@ def save_all(folder: Path, version: str = "v15") -> dict[str, Any]:
 
     with torch.random.fork_rng():
         torch.manual_seed(5)
-        unet = UNet2DConditionModel(**{name: value for name, value in UNET.items() if not name.startswith("_")})
-        vae = AutoencoderKL(**{name: value for name, value in VAE.items() if not name.startswith("_")})
-        whisper = WhisperForConditionalGeneration(WhisperConfig(**WHISPER))
+        unet: Any = UNet2DConditionModel(**{name: value for name, value in UNET.items() if not name.startswith("_")})
+        vae: Any = AutoencoderKL(**{name: value for name, value in VAE.items() if not name.startswith("_")})
+        whisper: Any = WhisperForConditionalGeneration(WhisperConfig(**dict(WHISPER)))
     save_unet(folder / "unet", UNET, unet.state_dict(), version)
     save_vae(folder / "vae", VAE, old_names(vae.state_dict()))
     tied = {name: tensor for name, tensor in whisper.state_dict().items() if name != "proj_out.weight"}

@@ -13,6 +13,7 @@ from deployments.backends.lipsync.musetalk import networks
 from deployments.backends.lipsync.musetalk.bisenet import BiSeNet
 from deployments.backends.lipsync.musetalk.generator import Generator, masked, pictures, shown
 from deployments.backends.lipsync.musetalk.hearing import Ear, positions
+from deployments.backends.lipsync.musetalk.labels import DEVIATION, MEAN
 from deployments.backends.published.tensors import read_tensors
 from pipeline.errors import Damaged, MissingWeights
 from tests.backends.lipsync.musetalk.published import UNET, VAE, WHISPER, save_unet, save_vae, save_whisper
@@ -45,7 +46,7 @@ def test_the_published_unet_fits() -> None:
     from diffusers import UNet2DConditionModel
 
     with torch.device("meta"):
-        unet = UNet2DConditionModel(**inventory("musetalk_unet")["config"])
+        unet: Any = UNet2DConditionModel(**inventory("musetalk_unet")["config"])
     assert numbers(networks.fill(unet, meta("musetalk_unet"), Path("unet.pth"))) == (686, 849_947_844)
     assert not unet.training
     assert not any(parameter.requires_grad for parameter in unet.parameters())
@@ -56,7 +57,7 @@ def test_the_published_autoencoder_fits_under_its_old_names() -> None:
 
     listed = inventory("musetalk_vae_new_keys")
     with torch.device("meta"):
-        vae = AutoencoderKL(**listed["config"])
+        vae: Any = AutoencoderKL(**listed["config"])
     old = meta("musetalk_vae_published_keys")
     renamed = networks.current(old)
     assert {name: new for name, new in zip(old, renamed, strict=True) if name != new} == listed["old_to_new"]
@@ -70,9 +71,9 @@ def test_the_published_whisper_encoder_fits() -> None:
 
     tensors = {f"model.encoder.{name}": tensor for name, tensor in meta("whisper_tiny_encoder").items()}
     tensors["model.decoder.embed_tokens.weight"] = torch.empty(51865, 384, device="meta")
-    tiny = {"d_model": 384, "encoder_layers": 4, "encoder_attention_heads": 6, "encoder_ffn_dim": 1536}
+    tiny: dict[str, Any] = {"d_model": 384, "encoder_layers": 4, "encoder_attention_heads": 6, "encoder_ffn_dim": 1536}
     with torch.device("meta"):
-        encoder = WhisperEncoder(WhisperConfig(**{**WHISPER, **tiny}))
+        encoder: Any = WhisperEncoder(WhisperConfig(**{**WHISPER, **tiny}))
     filled = networks.fill(encoder, networks.encoder_only(tensors), Path("model.safetensors"))
     assert numbers(filled) == (67, 8_208_384)
 
@@ -120,7 +121,7 @@ def test_the_full_unet_computes_what_the_reference_does() -> None:
     from diffusers import UNet2DConditionModel
 
     with torch.device("meta"):
-        unet = UNet2DConditionModel(**inventory("musetalk_unet")["config"])
+        unet: Any = UNet2DConditionModel(**inventory("musetalk_unet")["config"])
     compare_unet(networks.fill(unet, seeded("musetalk_unet"), Path("unet.pth")), "full", 1)
 
 
@@ -220,7 +221,7 @@ def test_the_parsing_network_computes_what_the_reference_does(tmp_path: Path) ->
     torch.save(seeded("bisenet_face_parsing"), path)
     network = networks.parsing(str(tmp_path))
     wanted = golden("bisenet_face_parsing")
-    mean, deviation = (np.float32(values)[:, None, None] for values in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    mean, deviation = (values[:, None, None] for values in (MEAN, DEVIATION))
     image = (u("input:musetalk:bisenet:image", (1, 3, 512, 512)) - mean) / deviation
     with torch.inference_mode():
         heads = [head[0].numpy() for head in network(torch.from_numpy(image))]
