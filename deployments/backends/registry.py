@@ -133,7 +133,7 @@ def _package_version(name: str) -> str:
 
 
 def _target(backend: Backend) -> Target:
-    return Target(backend.capability, backend.name, backend.target, backend.install)
+    return Target(backend.capability, backend.name, backend.target, backend.install, backend.clones)
 
 
 def _capability(row: Backend | EntryPoint) -> str:

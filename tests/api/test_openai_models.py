@@ -9,6 +9,8 @@ def test_list(openai: OpenAI) -> None:
         "avatar-procedural",
         "face-mediapipe",
         "lipsync-meshwarp",
+        "motion-kenburns",
+        "upscale-lanczos",
     ]
     assert {model.owned_by for model in models} == {"mouthpiece"}
     assert {model.object for model in models} == {"model"}
