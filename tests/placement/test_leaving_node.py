@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def one_card(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def second_machine() -> Iterator[subprocess.Popen[bytes]]:
+def second_machine() -> Generator[subprocess.Popen[bytes]]:
     """Another node of the cluster, with a card of its own, on this machine."""
     node = started()
     while node.poll() is not None:  # Ray gives a node half a minute to come up, which a busy machine may not have
