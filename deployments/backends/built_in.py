@@ -26,6 +26,21 @@ BACKENDS: tuple[Backend, ...] = (
         languages=("en-us", "en"),
     ),
     Backend(
+        capability="voice",
+        name="xtts",
+        target="deployments.backends.voice.xtts.backend:Xtts",
+        description="XTTS-v2: a cloned voice in 17 languages, heard before the sentence is finished",
+        install="make models",
+        licence="Coqui Public Model License 1.0.0: not for commercial use, nor is what it says",
+        commercial_use=False,
+        languages=(
+            *("en", "es", "fr", "de", "it", "pt", "pl", "tr", "ru", "nl", "cs", "ar", "zh-cn", "hu", "ko", "ja", "hi"),
+        ),
+        clones=True,
+        vram_gigabytes=3.0,
+        weights=("xtts-v2",),
+    ),
+    Backend(
         capability="avatar",
         name="procedural",
         target="deployments.backends.avatar.procedural:Procedural",
