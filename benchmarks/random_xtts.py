@@ -63,8 +63,8 @@ def write(
     config.save_json(str(folder / "config.json"))
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
-        network = Xtts(config)
-        network.gpt.mel_head.weight.data *= 6  # as good as flat otherwise: nothing that is set would change what is said
+        network: Any = Xtts(config)
+        network.gpt.mel_head.weight.data *= 6  # else as good as flat: nothing that is set would change what is said
         weights = network.state_dict()
         likenesses = {
             f"Speaker {number}": {

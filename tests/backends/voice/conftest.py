@@ -1,5 +1,6 @@
 """An XTTS of random weights, made once for the session, and two people to clone."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,14 +8,22 @@ import pytest
 from deployments.backends.voice.espeak import Espeak
 from pipeline.contracts import Speech, SpeechRequest
 
-torch = pytest.importorskip("torch")
-
 CLIP = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    torch = pytest.importorskip("torch", reason="make models")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads that wait for each other are slow beside other work
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
 def checkpoint_folder(tmp_path_factory) -> Path:
     """As published: config.json, vocab.json, model.pth and speakers_xtts.pth. Says at most 25 tokens, 1.2 s."""
+    pytest.importorskip("torch", reason="make models")
     from benchmarks.random_xtts import write
 
     return write(tmp_path_factory.mktemp("xtts"), audio_tokens=28)
@@ -24,7 +33,6 @@ def checkpoint_folder(tmp_path_factory) -> Path:
 def xtts(checkpoint_folder):
     from deployments.backends.voice.xtts.backend import Xtts
 
-    torch.set_num_threads(1)  # two that wait for each other on a busy machine are far slower
     return Xtts(weights=str(checkpoint_folder))
 
 
@@ -32,7 +40,8 @@ def xtts(checkpoint_folder):
 def people() -> tuple[Speech, Speech]:
     """Two voices saying the same."""
     espeak = Espeak()
-    return tuple(Speech.join(espeak.speak(SpeechRequest(CLIP, voice=voice))) for voice in ("en-us", "f3"))
+    one, other = (Speech.join(espeak.speak(SpeechRequest(CLIP, voice=voice))) for voice in ("en-us", "f3"))
+    return one, other
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ def mel(sound, rate, fft, length, hop, low, high, bands, window, norm):
         return 700 * (10 ** (value / 2595) - 1)
 
     ends = [2595 * math.log10(1 + frequency / 700) for frequency in (low, high)]
-    points = [hertz(value) for value in np.linspace(*ends, bands + 2)]
+    points = [hertz(value) for value in np.linspace(ends[0], ends[1], bands + 2)]
     bins = np.linspace(0, rate // 2, fft // 2 + 1)
     rows = []
     for left, centre, right in zip(points, points[1:], points[2:], strict=False):
@@ -110,14 +110,11 @@ def test_it_stands_in_only_for_what_is_missing_and_only_for_a_while():
     with torchaudio.standing_in():
         for name in ("torchaudio", "torchcodec"):
             assert importlib.util.find_spec(name) is not None
-        import torchaudio as imported
-
+        imported = importlib.import_module("torchaudio")
         ours = imported.functional.resample is torchaudio.resample
         assert ours == ("torchaudio" in missing)
         with torchaudio.standing_in():
-            import torchaudio as again
-
-            assert again is imported
+            assert importlib.import_module("torchaudio") is imported
     if missing:
         assert all(importlib.util.find_spec(name) is None for name in missing)
         assert not {name for name in set(sys.modules) - before if name.split(".")[0] in missing}

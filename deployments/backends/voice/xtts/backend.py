@@ -13,6 +13,7 @@ from deployments.backends.published import licences
 from deployments.backends.published.catalogue import find
 from deployments.backends.published.location import located
 from deployments.backends.voice import clip, prosody, tint
+from deployments.backends.voice.bounds import within
 from deployments.backends.voice.transpose import transpose
 from deployments.backends.voice.xtts import languages
 from deployments.backends.voice.xtts.sampling import Sampling
@@ -61,16 +62,16 @@ class Xtts:
         The sampling is that of `sampling.Sampling`. `piece_tokens` is how much is made before it is heard, 46 ms each.
         `clip_seconds` of a reference clip are listened to, in parts of `clip_piece_seconds`.
         """
-        _within("temperature", temperature, 0, 2)
-        _within("top_k", top_k, 0, 1026)
-        _within("top_p", top_p, 0.01, 1)
-        _within("repetition_penalty", repetition_penalty, 1, 50)
-        _within("beams", beams, 1, 16)
-        _within("length_penalty", length_penalty, -10, 10)
-        _within("seed", seed, 0, 2**63 - 1)
-        _within("piece_tokens", piece_tokens, 5, 600)
-        _within("clip_seconds", clip_seconds, 3, 120)
-        _within("clip_piece_seconds", clip_piece_seconds, 1, clip_seconds)
+        within("temperature", temperature, 0, 2)
+        within("top_k", top_k, 0, 1026)
+        within("top_p", top_p, 0.01, 1)
+        within("repetition_penalty", repetition_penalty, 1, 50)
+        within("beams", beams, 1, 16)
+        within("length_penalty", length_penalty, -10, 10)
+        within("seed", seed, 0, 2**63 - 1)
+        within("piece_tokens", piece_tokens, 5, 600)
+        within("clip_seconds", clip_seconds, 3, 120)
+        within("clip_piece_seconds", clip_piece_seconds, 1, clip_seconds)
         self._manner = Sampling(temperature, top_k, top_p, repetition_penalty, beams, length_penalty, seed)
         self._every = piece_tokens
         self._clip = (clip_seconds, clip_piece_seconds)
@@ -81,8 +82,7 @@ class Xtts:
         self._tags = languages.spoken(self._model.languages)
         self._speakers = self._model.speakers
         if reference:
-            samples, rate = decode_audio(Path(reference).expanduser().read_bytes(), field="reference", max_seconds=600)
-            clip.check(samples, rate)
+            samples, rate = _recording(reference)
             self._speakers = {REFERENCE: self._model.heard(samples, rate, *self._clip), **self._speakers}
         if not self._speakers:
             raise ValueError(f"{folder} has no voices (speakers_xtts.pth); give an audio file as `reference`")
@@ -194,6 +194,17 @@ class Xtts:
         return self._speakers[request.voice]
 
 
+def _recording(reference: str) -> tuple[Samples, int]:
+    """Raises `ValueError` for a file that can't be read, `InvalidAudio` for one without a usable voice."""
+    try:
+        held = Path(reference).expanduser().read_bytes()
+    except OSError as error:
+        raise ValueError(f"`reference`: {reference} can't be read: {error.strerror}") from error
+    samples, rate = decode_audio(held, field="reference", max_seconds=600)
+    clip.check(samples, rate)
+    return samples, rate
+
+
 def _folder(weights: str, checkpoints: str, name: str) -> Path:
     if not name:
         return located(MODEL, weights)
@@ -207,8 +218,3 @@ def _folder(weights: str, checkpoints: str, name: str) -> Path:
         if not (root / name / file).is_file():
             raise MissingWeights(f"{root / name} is no XTTS checkpoint: {file} is missing.", accepted=", ".join(FILES))
     return root / name
-
-
-def _within(name: str, value: float, lowest: float, highest: float) -> None:
-    if not lowest <= value <= highest:
-        raise ValueError(f"{name} is {value}; {lowest:g} to {highest:g} are accepted")

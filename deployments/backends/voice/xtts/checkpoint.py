@@ -6,7 +6,6 @@ written, and every tensor has its place.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,11 +15,11 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parametrize
 
 from deployments.backends.published.tensors import fill, read_tensors
+from deployments.backends.voice import coqui_config, weight_norm
+from deployments.backends.voice.coqui_config import damaged
 from deployments.backends.voice.torchaudio import standing_in
-from pipeline.errors import Damaged
 
 _SETTINGS: Final = (
     "TTS.tts.configs.xtts_config.XttsConfig",
@@ -91,21 +90,19 @@ def load(folder: Path, place: str) -> Checkpoint:
 
         config = XttsConfig()
         try:
-            config.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+            config.from_dict(coqui_config.read(folder / "config.json"))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise _damaged(folder / "config.json", f"it is no configuration of XTTS: {error}") from error
+            raise damaged(folder / "config.json", f"it is no configuration of XTTS: {error}") from error
         # The language model is built once, when its vocabulary is known; coqui-tts would build it twice.
         config.model_args.gpt_number_text_tokens = 0
         network: Any = Xtts(config)
         try:
             network.tokenizer = VoiceBpeTokenizer(vocab_file=folder / "vocab.json")
         except Exception as error:  # the library raises plain Exception
-            raise _damaged(folder / "vocab.json", f"it is no vocabulary: {error}") from error
+            raise damaged(folder / "vocab.json", f"it is no vocabulary: {error}") from error
         network.init_models()
     fill(network, _tensors(folder / "model.pth"), folder / "model.pth")
-    for module in network.hifigan_decoder.waveform_decoder.modules():
-        if parametrize.is_parametrized(module, "weight"):  # weight norm, for training; computed in every call
-            parametrize.remove_parametrizations(module, "weight")
+    weight_norm.folded(network.hifigan_decoder.waveform_decoder)
     with _quiet():
         network.gpt.init_gpt_for_inference(kv_cache=True)  # what beams are searched with
     network.train(False)
@@ -119,7 +116,8 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     with torch.serialization.safe_globals(allowed):
         tensors = read_tensors(path)
     tensors = {name.removeprefix("xtts."): tensor for name, tensor in tensors.items()}
-    return {name: tensor for name, tensor in tensors.items() if not name.startswith((*_TRAINING, *_TWICE))}
+    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith((*_TRAINING, *_TWICE))}
+    return weight_norm.renamed(kept)
 
 
 def _speakers(path: Path, network: Any) -> dict[str, Likeness]:
@@ -131,7 +129,7 @@ def _speakers(path: Path, network: Any) -> dict[str, Likeness]:
             str(name): likeness(network, one["gpt_cond_latent"], one["speaker_embedding"]) for name, one in held.items()
         }
     except Exception as error:  # whatever torch raises on bytes that are not its own, and ours on shapes
-        raise _damaged(path, f"its voices can't be read: {error}") from error
+        raise damaged(path, f"its voices can't be read: {error}") from error
     return found
 
 
@@ -145,9 +143,3 @@ def likeness(network: Any, latent: Tensor, embedding: Tensor) -> Likeness:
         )
     kind = network.mel_stats
     return Likeness(latent.to(kind.device, torch.float32), embedding.to(kind.device, torch.float32))
-
-
-def _damaged(path: Path, what: str) -> Damaged:
-    return Damaged(
-        f"{path} can't be used: {what}.", code="damaged_weights", accepted="the file as it was published, or trained"
-    )
