@@ -41,6 +41,16 @@ BACKENDS: tuple[Backend, ...] = (
         weights=("xtts-v2",),
     ),
     Backend(
+        capability="voice",
+        name="coqui",
+        target="deployments.backends.voice.coqui.backend:Coqui",
+        description="Coqui TTS: VITS, Glow-TTS and FastPitch, of one speaker or many, by name or from a folder",
+        install="make models",
+        licence="depends on the model",
+        commercial_use=True,  # where the model's licence allows it: it is looked at when the model is loaded
+        vram_gigabytes=1.0,
+    ),
+    Backend(
         capability="avatar",
         name="procedural",
         target="deployments.backends.avatar.procedural:Procedural",

@@ -35,6 +35,17 @@ def check(model: PublishedModel) -> None:
         )
 
 
+def check_terms(what: str, licence: str, commercial_use: bool) -> None:
+    """The same for a model that is in no catalogue; `commercial_use` says whether its licence allows that."""
+    if _COMMERCIAL.get() and not commercial_use:
+        raise SettingsError(
+            f"commercial_use is on, and the licence of {what} forbids it, or is not known: {licence}.",
+            code="licence_forbids",
+            field="commercial_use",
+            accepted="another model, or commercial_use: false",
+        )
+
+
 def check_backends(backends: Iterable[Backend]) -> None:
     """The same for backends, by their own licences and those of the published models that they name."""
     for backend in backends:

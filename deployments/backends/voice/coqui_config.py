@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.errors import Damaged
+from pipeline.errors import Damaged, MissingWeights
 
 FILES: Final = {
     "speakers_file": ("speaker_ids.json", "speaker_ids.pth"),
@@ -48,7 +48,7 @@ def read(path: Path) -> dict[str, Any]:
     sections = {name: values.get(name) or {} for name in ("model_args", "audio", "characters")}
     if not all(isinstance(section, dict) for section in sections.values()):
         raise damaged(path, f"{', '.join(sections)} have to be sections")
-    values |= {name: section for name, section in sections.items() if section}
+    values = {name: value for name, value in values.items() if name not in sections or value}  # none is null
     for part in (values, sections["model_args"]):
         _localise(part, path.parent)
     sections["audio"].pop("stats_path", None)
@@ -62,6 +62,18 @@ def read(path: Path) -> dict[str, Any]:
     return values
 
 
+def statistics(path: Path) -> Path | None:
+    """The file beside a configuration that says how its spectrograms are scaled, where it names one."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    named = (values.get("audio") or {}).get("stats_path")
+    if not isinstance(named, str) or not named:
+        return None
+    for name in (Path(named).name, "scale_stats.npy"):
+        if (path.parent / name).is_file():
+            return path.parent / name
+    raise MissingWeights(f"{path.parent} has no {Path(named).name}.", accepted=f"scale_stats.npy beside {path.name}")
+
+
 def damaged(path: Path, what: str) -> Damaged:
     return Damaged(
         f"{path} can't be used: {what}.", code="damaged_weights", accepted="the file as it was published, or trained"
@@ -73,8 +85,9 @@ def _localise(part: dict[str, Any], folder: Path) -> None:
         part.pop(field, None)
     for field, usual in FILES.items():
         named = part.pop(field, None)
-        first = named[0] if isinstance(named, list) and named else named
-        wanted = ([Path(first).name] if isinstance(first, str) and first else []) + list(usual)
-        found = [folder / name for name in wanted if name and (folder / name).is_file()]
+        listed = named if isinstance(named, list) else [named]
+        own = [folder / Path(name).name for name in listed if isinstance(name, str) and name]
+        found = [str(path) for path in own if path.is_file()]
+        found = found or [str(folder / name) for name in usual if (folder / name).is_file()][:1]
         if found:
-            part[field] = [str(found[0])] if isinstance(named, list) else str(found[0])
+            part[field] = found if isinstance(named, list) else found[0]

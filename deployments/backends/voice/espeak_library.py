@@ -33,6 +33,7 @@ SLOWEST, FASTEST = 80, 440
 
 _SYNCHRONOUS = 2
 _PHONEME_EVENTS, _PHONEME_IPA = 1, 2
+_TEXT_AS_IPA = 2
 _CHARS_UTF8 = 1  # without espeakSSML and espeakPHONEMES: "<", "&" and "[[" are text
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _EVENT_LIST_TERMINATED, _EVENT_PHONEME = 0, 7
@@ -148,6 +149,24 @@ def synthesise(text: str, voice: str, rate: int, pitch: int, spread: int) -> tup
         if status != 0:
             raise BackendFailed(f"espeak-ng could not say {text[:40]!r} (status {status}).")
     return np.concatenate(sound) if sound else np.zeros(0, np.float32), phonemes
+
+
+def phonemes(text: str, voice: str) -> str:
+    """The text in IPA, with stress marks and with spaces between words; clauses are a space apart as well.
+
+    `voice` is an `identifier`. Where a word switches the language, the tags of both stand in brackets.
+    """
+    clauses = []
+    encoded = ctypes.create_string_buffer(_CONTROLS.sub(" ", text).encode())
+    place = ctypes.c_void_p(ctypes.addressof(encoded))
+    with _loaded() as library:
+        if library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise BackendFailed(f"espeak-ng refused its own voice {voice!r}.", field="voice")
+        library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        while place:  # null once the text is at its end
+            said = library.espeak_TextToPhonemes(ctypes.byref(place), _CHARS_UTF8, _TEXT_AS_IPA)
+            clauses.append((said or b"").decode(errors="ignore").strip())
+    return " ".join(clause for clause in clauses if clause)
 
 
 @contextmanager

@@ -253,3 +253,11 @@ def test_nothing_to_say_is_the_texts_fault(espeak):
     with pytest.raises(InvalidText) as caught:
         list(espeak.speak(SpeechRequest("... !")))
     assert caught.value.code == "nothing_to_say"
+
+
+def test_phonemes_without_sound():
+    american = espeak_library.phonemes("Recent research. At Harvard!", "gmw/en-US")
+    assert american == "ɹˈiːsənt ɹᵻsˈɜːtʃ æt hˈɑːɹvɚd"
+    assert espeak_library.phonemes("le weekend", "roa/fr") == "lə- (en)wiːkˈɛnd(fr)"
+    assert espeak_library.phonemes("", "roa/fr") == ""
+    assert espeak_library.phonemes("Recent research. At Harvard!", "gmw/en-US") == american

@@ -1,0 +1,115 @@
+"""Models of Coqui's that make spectrograms, and vocoders: small, with random weights, in the layout of coqui-tts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from deployments.backends.voice.torchaudio import standing_in
+
+_FORWARD = {"hidden_channels_ffn": 16, "num_heads": 1, "num_layers": 1, "dropout_p": 0.1}
+SMALL: dict[str, dict[str, Any]] = {
+    "glow_tts": {
+        "hidden_channels_enc": 16,
+        "hidden_channels_dec": 16,
+        "hidden_channels_dp": 16,
+        "num_flow_blocks_dec": 2,
+    },
+    "fast_pitch": {"hidden_channels": 16, "encoder_params": _FORWARD, "decoder_params": _FORWARD},
+}
+GENERATOR: dict[str, Any] = {
+    "upsample_factors": [8, 8, 2, 2],
+    "upsample_kernel_sizes": [16, 16, 4, 4],
+    "upsample_initial_channel": 32,
+    "resblock_kernel_sizes": [3],
+    "resblock_dilation_sizes": [[1, 3, 5]],
+    "resblock_type": "1",
+}
+
+
+def write(folder: Path, architecture: str, *, speakers: tuple[str, ...] = (), scaled: bool = False) -> Path:
+    """Writes config.json, model_file.pth and, for several speakers, their list into `folder`, and returns it.
+
+    `scaled` adds scale_stats.npy.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with standing_in(), torch.random.fork_rng([]):
+        from TTS.config import register_config
+        from TTS.tts.models import setup_model
+
+        config: Any = register_config(architecture)()
+        for name, value in SMALL[architecture].items():
+            setattr(config.model_args if name in config.model_args else config, name, value)
+        if speakers:
+            config.speakers = list(speakers)
+            config.model_args.use_speaker_embedding = config.use_speaker_embedding = True
+            config.model_args.num_speakers = config.num_speakers = len(speakers)
+        config.text_cleaner = "basic_cleaners"
+        if architecture == "glow_tts":
+            config.inference_noise_scale = 0.3
+        torch.manual_seed(0)
+        network: Any = setup_model(config)
+    for name, parameter in network.named_parameters():
+        if name.endswith("duration_predictor.proj.bias"):
+            parameter.data.fill_(1.6)  # some five frames for each letter
+        elif not parameter.abs().max():  # what begins at nothing, so that nothing is left without an effect
+            parameter.data.normal_(0, 0.1, generator=torch.Generator().manual_seed(2))
+    return _saved(folder, network.config.to_dict(), network.state_dict(), scaled)
+
+
+def write_vocoder(folder: Path, *, rate: int = 22050, bands: int = 80, scaled: bool = False) -> Path:
+    """A HiFi-GAN, with a tensor of its critic."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with standing_in(), torch.random.fork_rng([]):
+        from TTS.vocoder.configs import HifiganConfig
+        from TTS.vocoder.models import setup_generator
+
+        config: Any = HifiganConfig()
+        config.generator_model_params = dict(GENERATOR)
+        config.audio.sample_rate, config.audio.num_mels = rate, bands
+        torch.manual_seed(1)
+        tensors = setup_generator(config).state_dict()
+    named = {f"model_g.{name}": tensor for name, tensor in tensors.items()}
+    return _saved(folder, config.to_dict(), named | {"model_d.conv.bias": torch.zeros(3)}, scaled)
+
+
+def absolute(folder: Path) -> Path:
+    """A configuration that names the files of its folder as coqui-tts itself needs it."""
+    values = json.loads((folder / "config.json").read_text())
+    if values["audio"].get("stats_path"):
+        values["audio"]["stats_path"] = str(folder / "scale_stats.npy")
+    path = folder / "absolute.json"
+    path.write_text(json.dumps(values))
+    return path
+
+
+def without_critic(folder: Path) -> Path:
+    """A vocoder's weights in the layout of before coqui-tts 0.0.15, which alone it reads without the critic's."""
+    held = torch.load(folder / "model_file.pth", weights_only=True)["model"]
+    plain = {name.removeprefix("model_g."): held[name] for name in held if name.startswith("model_g.")}
+    path = folder / "plain" / "model_file.pth"
+    path.parent.mkdir(exist_ok=True)
+    torch.save({"model": plain, "model_disc": {}}, path)
+    return path
+
+
+def _saved(folder: Path, values: dict[str, Any], tensors: dict[str, torch.Tensor], scaled: bool) -> Path:
+    if scaled:
+        values["audio"]["stats_path"] = "/home/trainer/scale_stats.npy"
+        draw = np.random.default_rng(len(tensors))
+        bands, bins = values["audio"]["num_mels"], values["audio"]["fft_size"] // 2 + 1
+        statistics: Any = {
+            "mel_mean": draw.normal(-40, 5, bands),
+            "mel_std": draw.uniform(5, 15, bands),
+            "linear_mean": draw.normal(-40, 5, bins),
+            "linear_std": draw.uniform(5, 15, bins),
+            "audio_config": {"sample_rate": values["audio"]["sample_rate"], "trim_db": np.float64(60)},
+        }
+        np.save(folder / "scale_stats.npy", statistics, allow_pickle=True)
+    (folder / "config.json").write_text(json.dumps(values))
+    torch.save({"model": tensors, "step": 7}, folder / "model_file.pth")
+    return folder
