@@ -163,10 +163,15 @@ def _backends() -> str:
     lines.append("| option | type | default |\n|---|---|---|")
     for backend in registry.BACKENDS:
         lines += [
-            f"| `options.{backend.name}.{option.name}` | `{option.type}` | {_optional(option.default)} |"
+            f"| `options.{backend.name}.{option.name}` | `{_cell(option.type)}` | {_optional(option.default)} |"
             for option in registry.options(backend)
         ]
     return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    """A bar ends the cell of a table, in code as well, unless it is escaped."""
+    return text.replace("|", "\\|")
 
 
 def _optional(default: Any) -> str:
