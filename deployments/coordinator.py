@@ -26,11 +26,11 @@ from pipeline.contracts import (
     Capability,
     ClipRequest,
     Consent,
+    DrawnPortrait,
     DrawRequest,
     Event,
     Job,
     JobKind,
-    PortraitRequest,
     Samples,
     SpeakRequest,
     Speech,
@@ -53,6 +53,7 @@ from pipeline.library import Library
 from pipeline.media.audio import encode_audio
 from pipeline.media.image import decode_picture, encode_png
 from pipeline.settings import Settings
+from pipeline.steps.draw import portrait
 from pipeline.steps.locate import Locator
 from pipeline.steps.speak import Speaker
 from pipeline.storage.avatars import AvatarStore
@@ -226,12 +227,9 @@ class Coordinator:
         async for piece in _encoded(speech, request.format):
             yield piece
 
-    async def draw(self, request: DrawRequest) -> bytes:
-        """A portrait as a PNG file."""
-        backend = self._models.choose("avatar", request.backend)
-        size = request.size or self._settings.video.size
-        picture = await self._models.draw(backend, PortraitRequest(request.prompt, size, request.seed))
-        return await asyncio.to_thread(encode_png, picture)
+    async def draw(self, request: DrawRequest) -> DrawnPortrait:
+        """A portrait, by the first seed that gives a usable one."""
+        return await portrait(self._models, self._settings, request)
 
     async def upscale(self, request: UpscalePicture) -> bytes:
         """A picture in more pixels, as a PNG file."""

@@ -87,6 +87,12 @@ class HandleModels:
     async def draw(self, backend: str, request: PortraitRequest) -> Picture:
         return await self._call("avatar", backend, "draw", request)
 
+    def honours(self, backend: str) -> tuple[str, ...]:
+        return registry.find("avatar", backend).honours
+
+    def redrawn(self, backend: str) -> bool:
+        return registry.find("avatar", backend).redrawn
+
     async def locate(self, backend: str, picture: Picture) -> Face:
         return await self._call("face", backend, "locate", picture)
 

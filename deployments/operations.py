@@ -16,6 +16,7 @@ from pipeline.contracts import (
     Capability,
     ClipRequest,
     Consent,
+    DrawnPortrait,
     DrawRequest,
     Event,
     Job,
@@ -149,7 +150,7 @@ class Operations:
         async for piece in self._stream("speak", request):
             yield piece
 
-    async def draw(self, request: DrawRequest) -> bytes:
+    async def draw(self, request: DrawRequest) -> DrawnPortrait:
         return await self._call("draw", request)
 
     async def create_voice(self, name: str, clip: bytes, consent: str | None = None) -> VoiceProfile:

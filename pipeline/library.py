@@ -13,6 +13,7 @@ from pipeline.media.image import encode_png
 from pipeline.models import Models
 from pipeline.plan import DRAWN
 from pipeline.settings import Settings
+from pipeline.steps.draw import draw
 from pipeline.steps.locate import Locator
 from pipeline.steps.speak import Speaker
 from pipeline.storage.avatars import AvatarStore
@@ -134,7 +135,12 @@ class Library:
             return await self._keep(name, found, "photo")
         side = max(DRAWN, size or self._settings.video.size)
         backend = self._models.choose("avatar", None)
-        picture = await self._models.draw(backend, PortraitRequest(prompt or "", side, seed))
+        wanted = PortraitRequest(prompt or "", side, seed)
+        if self._models.redrawn(backend):
+            face, attempts = self._models.choose("face", None), self._settings.avatar.attempts
+            picture = (await draw(self._models, backend, wanted, face, attempts)).picture
+        else:
+            picture = await self._models.draw(backend, wanted)
         return await self._keep(name, await self._locator.picture(picture, None), "prompt")
 
     async def _keep(self, name: str, portrait: Portrait, source: Literal["photo", "prompt"]) -> Avatar:

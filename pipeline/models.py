@@ -68,7 +68,11 @@ class AvatarModel(Protocol):
     """Draws a portrait. Called by the `draw` step and the image routes."""
 
     def draw(self, request: PortraitRequest) -> Picture:
-        """(size, size, 3) uint8 RGB with exactly one face that a `FaceModel` accepts."""
+        """(size, size, 3) uint8 RGB with exactly one face that a `FaceModel` accepts; a backend that can't promise that
+        says so in its row (`redrawn`).
+
+        Raises `InvalidRequest` for an option of the request that it does not honour; those that it does are in its row.
+        """
         ...
 
 
@@ -145,6 +149,14 @@ class Models(Protocol):
     async def condition(self, backend: str, samples: Samples, sample_rate: int) -> VoiceConditioning: ...
 
     async def draw(self, backend: str, request: PortraitRequest) -> Picture: ...
+
+    def honours(self, backend: str) -> tuple[str, ...]:
+        """Which of `DRAWING_OPTIONS` an avatar backend honours."""
+        ...
+
+    def redrawn(self, backend: str) -> bool:
+        """Whether what an avatar backend draws may have no usable face, so that it is looked at, and drawn again."""
+        ...
 
     async def locate(self, backend: str, picture: Picture) -> Face: ...
 

@@ -7,13 +7,15 @@ from fractions import Fraction
 from typing import Any, Final, Protocol, get_args
 
 from pipeline.contracts import Backends, Capability, ClipRequest, VideoRequest
-from pipeline.errors import InvalidRequest, TooLarge
+from pipeline.errors import InvalidRequest, TooLarge, renamed
 from pipeline.graph import Graph, Node
 from pipeline.media.footage import FootageFacts, footage_facts
 from pipeline.media.image import decode_picture
 from pipeline.models import Models
+from pipeline.nodes.draw import FIELDS as DRAWING_FIELDS
 from pipeline.nodes.film import recording
 from pipeline.settings import Settings
+from pipeline.steps.draw import check as check_drawing
 from pipeline.steps.speak import Speaker, Spoken
 from pipeline.storage.artifacts import Artifacts
 from pipeline.storage.avatars import AvatarStore
@@ -69,6 +71,7 @@ class Planner:
         becomes of them later is nothing to this job."""
         _one_of(request, "text", "audio", required=True)
         _one_of(request, "portrait", "avatar", "prompt", required=False)
+        _nothing_drawn(request, "portrait", "avatar")
         self._known(request.backends)
         nodes, given, inputs = [], {}, {}
         if request.text is not None:
@@ -102,6 +105,7 @@ class Planner:
     async def clip(self, request: ClipRequest) -> Graph:
         """Raises `UserError` for what can't be made."""
         _one_of(request, "picture", "prompt", "video", required=True)
+        _nothing_drawn(request, "picture", "video")
         self._known(request.backends)
         if request.video is not None:
             return await self._footage(request, request.video)
@@ -120,7 +124,7 @@ class Planner:
         else:
             shape = (1, 1)
             size = max(DRAWN, min(LARGEST, request.width or 0, request.height or 0))
-            nodes.append(self._drawn(request.prompt or "", size, request.seed, request.backends.avatar))
+            nodes.append(self._drawn(request, size))  # of anything: it need have no face
             inputs["picture"] = ("draw",)
         video = self._settings.video
         width, height = frame_size(shape, request.width, request.height, video.size)
@@ -259,13 +263,22 @@ class Planner:
             return [locate]
         size = max(DRAWN, request.size or self._settings.video.size)
         return [
-            self._drawn(request.prompt or "", size, request.seed, request.backends.avatar),
+            self._drawn(request, size, face),
             Node(name="locate", kind="locate", backend=face, inputs={"picture": ("draw",)}),
         ]
 
-    def _drawn(self, prompt: str, size: int, seed: int, backend: str | None) -> Node:
-        drawn = {"prompt": prompt, "size": size, "seed": seed}
-        return Node(name="draw", kind="draw", backend=self._models.choose("avatar", backend), parameters=drawn)
+    def _drawn(self, request: VideoRequest | ClipRequest, size: int, face: str | None = None) -> Node:
+        """A portrait that `face` can use, or, without it, any picture."""
+        backend = self._models.choose("avatar", request.backends.avatar)
+        asked = request.drawing.model_dump(exclude_none=True)
+        with renamed(**DRAWING_FIELDS):
+            check_drawing(self._models, backend, tuple(asked))
+        drawn = {"prompt": request.prompt or "", "size": size, "seed": request.seed, **asked}
+        if face is not None and self._models.redrawn(backend):
+            # Which picture is taken depends on who looks at it, and on how many there may be.
+            version = self._models.fingerprint("face", face)
+            drawn |= {"face": face, "face_version": version, "attempts": self._settings.avatar.attempts}
+        return Node(name="draw", kind="draw", backend=backend, parameters=drawn)
 
     async def _kept(self, name: str) -> str:
         def packed() -> bytes:
@@ -313,4 +326,14 @@ def _one_of(request: VideoRequest | ClipRequest, *fields: str, required: bool) -
     if required and not given:
         raise InvalidRequest(
             f"There is no {listed}.", code="missing_field", field=fields[0], accepted=f"one of {listed}"
+        )
+
+
+def _nothing_drawn(request: VideoRequest | ClipRequest, *pictured: str) -> None:
+    """Raises `InvalidRequest` where it is said how to draw what is there already."""
+    given = [field for field in pictured if getattr(request, field) is not None]
+    asked = request.drawing.model_dump(exclude_none=True)
+    if given and asked:
+        raise InvalidRequest(
+            f"With {given[0]}, nothing is drawn.", field=f"drawing.{next(iter(asked))}", accepted="drawing with prompt"
         )

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from clients.cli import screen, sources, where
+from clients.cli import options, screen, sources, where
 from clients.cli.render import FORMATS, JOB, VIDEO, detachable, left, made, summary
 from clients.python.output import Output
 from pipeline.errors import InvalidRequest
@@ -29,6 +29,11 @@ def clip(
         str | None,
         typer.Option("--prompt", metavar="WORDS", help="A picture drawn from words.", rich_help_panel=PICTURE),
     ] = None,
+    negative_prompt: options.NegativePrompt = None,
+    style: options.Style = None,
+    lora: options.Lora = None,
+    steps: options.Steps = None,
+    guidance: options.Guidance = None,
     camera: Annotated[
         str,
         typer.Option(
@@ -92,12 +97,13 @@ def clip(
     chosen = sources.backends(backend)
     with nullcontext() if output is None else Output(output) as file:
         data = None if picture is None else sources.contents(picture, "--picture")
-        from pipeline.contracts import Backends, ClipRequest
+        from pipeline.contracts import Backends, ClipRequest, Drawing
 
         request = sources.contract(
             ClipRequest,
             picture=data,
             prompt=prompt,
+            drawing=sources.contract(Drawing, **sources.drawing(negative_prompt, style, lora, steps, guidance)),
             seconds=seconds,
             camera=camera,
             strength=strength,

@@ -182,7 +182,7 @@ class Local(Studio):
         return self._each(lambda: self._operations.speak(request))
 
     def draw(self, request: DrawRequest) -> bytes:
-        return self._call(self._operations.draw(request))
+        return self._call(self._operations.draw(request)).png
 
     def upscale(self, request: UpscalePicture) -> bytes:
         return self._call(self._operations.upscale(request))

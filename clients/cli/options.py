@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 SERVER = "Where it runs"
+DRAWN = "How a portrait is drawn, by a backend that can be told"
 
 Server = Annotated[
     str | None,
@@ -55,3 +56,22 @@ Voice = Annotated[
     ),
 ]
 Prompt = Annotated[str | None, typer.Option("--prompt", metavar="WORDS", help="Draw the face from words.")]
+NegativePrompt = Annotated[
+    str | None,
+    typer.Option("--negative-prompt", metavar="WORDS", help="What is not to be seen.", rich_help_panel=DRAWN),
+]
+Style = Annotated[
+    str | None,
+    typer.Option("--style", metavar="NAME", help="photo, studio, painting ...; none.", rich_help_panel=DRAWN),
+]
+Lora = Annotated[
+    list[str] | None,
+    typer.Option("--lora", metavar="NAME=WEIGHT", help="A LoRA of the backend; repeat.", rich_help_panel=DRAWN),
+]
+Steps = Annotated[
+    int | None, typer.Option("--steps", metavar="N", help="Denoising steps, 1 to 1000.", rich_help_panel=DRAWN)
+]
+Guidance = Annotated[
+    float | None,
+    typer.Option("--guidance", metavar="X", help="How closely the words are followed, 0 to 30.", rich_help_panel=DRAWN),
+]

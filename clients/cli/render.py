@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from clients.cli import progress, screen, sources, where
+from clients.cli import options, progress, screen, sources, where
 from clients.python.output import Output
 from pipeline.errors import Conflict, InvalidRequest, MouthpieceError, Unavailable
 
@@ -65,6 +65,11 @@ def render(
     avatar: Annotated[
         str | None, typer.Option("--avatar", metavar="NAME", help="A stored avatar.", rich_help_panel=FACE)
     ] = None,
+    negative_prompt: options.NegativePrompt = None,
+    style: options.Style = None,
+    lora: options.Lora = None,
+    steps: options.Steps = None,
+    guidance: options.Guidance = None,
     size: Annotated[
         int | None,
         typer.Option("--size", metavar="PIXELS", help="Side, even; 512 unless set otherwise.", rich_help_panel=VIDEO),
@@ -136,7 +141,7 @@ def render(
         recording = None if audio is None else sources.contents(audio, "--audio")
         photo = None if portrait is None else sources.contents(portrait, "--portrait")
         said, spoken_by = sources.spoken(text, script), sources.clip_or_name(voice)
-        from pipeline.contracts import Backends, VideoRequest
+        from pipeline.contracts import Backends, Drawing, VideoRequest
 
         request = sources.contract(
             VideoRequest,
@@ -147,6 +152,7 @@ def render(
             pitch=pitch,
             portrait=photo,
             prompt=prompt,
+            drawing=sources.contract(Drawing, **sources.drawing(negative_prompt, style, lora, steps, guidance)),
             avatar=avatar,
             size=size,
             upscale=upscale,

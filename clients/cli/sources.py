@@ -122,6 +122,35 @@ def backends(chosen: Sequence[str] | None, *, only: str | None = None) -> dict[s
     return found
 
 
+def drawing(
+    negative_prompt: str | None,
+    style: str | None,
+    lora: Sequence[str] | None,
+    steps: int | None,
+    guidance: float | None,
+) -> dict[str, Any]:
+    """The options of `Drawing` that are given, by field. `--lora warm=0.8` taken apart; without a weight it is 1."""
+    loras: dict[str, float] = {}
+    for use in lora or ():
+        name, equals, weight = use.partition("=")
+        if name in loras:
+            raise InvalidRequest(f"--lora {name} is given twice.", code="given_twice", field="--lora")
+        try:
+            loras[name] = float(weight) if equals else 1.0
+        except ValueError:
+            raise InvalidRequest(
+                f"{use!r} has no number for its weight.", field="--lora", accepted="NAME=WEIGHT, such as warm=0.8"
+            ) from None
+    given = {
+        "negative_prompt": negative_prompt,
+        "style": style,
+        "loras": loras or None,
+        "steps": steps,
+        "guidance": guidance,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def contract(kind: type[C], **fields: Any) -> C:
     """`kind(**fields)` without the fields that are None. Raises `InvalidRequest` for the first that doesn't fit."""
     from pydantic import ValidationError

@@ -76,26 +76,54 @@ def portrait(
     prompt: Annotated[str, typer.Option("--prompt", metavar="WORDS", help="What to draw.")] = "",
     size: options.Size = None,
     seed: options.Seed = 0,
+    image: Annotated[
+        Path | None,
+        typer.Option("--image", metavar="IMAGE", help="A picture to begin with.", rich_help_panel=options.DRAWN),
+    ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            "--strength", metavar="X", help="How much of it is drawn anew, up to 1.", rich_help_panel=options.DRAWN
+        ),
+    ] = None,
+    negative_prompt: options.NegativePrompt = None,
+    style: options.Style = None,
+    lora: options.Lora = None,
+    steps: options.Steps = None,
+    guidance: options.Guidance = None,
     backend: Annotated[
         list[str] | None, typer.Option("--backend", metavar="[avatar=]NAME", help="Avatar backend.")
     ] = None,
     *,
     at: where.Where,
 ) -> None:
-    """Draw a portrait from words.
+    """Draw a portrait from words, or from words and a picture.
 
     Examples:
 
       mouthpiece portrait --prompt "young woman, red curly hair, glasses" -o eve.png
 
       mouthpiece portrait --prompt "old man in a suit" --size 768 --seed 7 -o adam.png
+
+      mouthpiece portrait --backend sdxl --image me.jpg --strength 0.5 --prompt "as a king" --style painting -o king.png
     """
     sources.extension(output, ("png",))
     chosen = sources.backends(backend, only="avatar")
+    how = sources.drawing(negative_prompt, style, lora, steps, guidance)
     with Output(output) as file:
+        begun = None if image is None else sources.contents(image, "--image")
         from pipeline.contracts import DrawRequest
 
-        request = sources.contract(DrawRequest, prompt=prompt, size=size, seed=seed, backend=chosen.get("avatar"))
+        request = sources.contract(
+            DrawRequest,
+            prompt=prompt,
+            size=size,
+            seed=seed,
+            image=begun,
+            strength=strength,
+            backend=chosen.get("avatar"),
+            **how,
+        )
         with at.studio() as studio:
             written_bytes = written(file, (studio.draw(request),))
     tell(output, written_bytes, as_json=at.as_json)

@@ -8,7 +8,7 @@ with Client() as studio:
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -161,7 +161,7 @@ class Client(Studio):
         return self._connection.pieces("POST", "/api/v1/speech", repeatable=True, **_body(request, ("voice_clip",)))
 
     def draw(self, request: DrawRequest) -> bytes:
-        return self._connection.call("POST", "/api/v1/portraits", repeatable=True, **_body(request, ())).content
+        return self._connection.call("POST", "/api/v1/portraits", repeatable=True, **_body(request, ("image",))).content
 
     def upscale(self, request: UpscalePicture) -> bytes:
         body = _body(request, ("picture",))
@@ -273,13 +273,16 @@ def _body(request: Contract, files: tuple[str, ...]) -> dict[str, Any]:
     fields = request.model_dump(mode="json", exclude=set(files), exclude_unset=True, exclude_none=True)
     if not parts:
         return {"json": fields}
-    form: dict[str, str] = {}
+    return {"data": dict(_flat(fields)), "files": {name: (name, data) for name, data in parts.items()}}
+
+
+def _flat(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """As parts of a form, which have no parts of their own: `backends.voice`."""
     for name, value in fields.items():
         if isinstance(value, dict):
-            form |= {f"{name}.{key}": str(inner) for key, inner in value.items()}
+            yield from ((f"{name}.{key}", inner) for key, inner in _flat(value))
         else:
-            form[name] = str(value).lower() if isinstance(value, bool) else str(value)
-    return {"data": form, "files": {name: (name, data) for name, data in parts.items()}}
+            yield name, str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:

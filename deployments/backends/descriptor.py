@@ -31,6 +31,11 @@ class Backend:
     """BCP 47 tags of a voice; empty where it is not bound to a language or knows too many to list."""
     clones: bool = False
     """Whether a voice speaks as the person of a reference clip (`CloningVoice`), rather than in the clip's colour."""
+    honours: tuple[str, ...] = ()
+    """What an avatar backend takes besides prompt, size and seed: names out of `DRAWING_OPTIONS`."""
+    redrawn: bool = False
+    """Whether an avatar backend may draw a picture without a usable face: the face backend then looks at what it drew,
+    and it draws again with the next seed."""
     needs_gpu: bool = False
     vram_gigabytes: float = 0.0
     """Card memory it declares to need, in 2**30 bytes; what is measured counts where it is more."""

@@ -76,7 +76,7 @@ class BodyLimit:
 async def read(request: Request, contract: type[C], files: tuple[str, ...] = ()) -> C:
     """The body as `contract`. `files` are its bytes fields: parts of a multipart body, refused in JSON.
 
-    In a multipart body other fields are text; `backends.voice=...` sets a nested one.
+    In a multipart body other fields are text; `backends.voice=...` sets a nested one, at any depth.
     Raises `InvalidRequest` naming the field, `TooLarge` past the limit.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -186,14 +186,14 @@ async def _fields(form: FormData, files: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _nest(fields: dict[str, Any], name: str, value: str) -> None:
-    section, dot, key = name.partition(".")
-    if not dot:
-        fields[name] = value
-        return
-    inner = fields.setdefault(section, {})
-    if not isinstance(inner, dict) or key in inner:
+    *sections, key = name.split(".")
+    for section in sections:
+        fields = fields.setdefault(section, {})
+        if not isinstance(fields, dict):
+            break
+    if not isinstance(fields, dict) or key in fields:
         raise InvalidRequest(f"{name} is given twice.", code="given_twice", field=name)
-    inner[key] = value
+    fields[key] = value
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +118,42 @@ class PortraitRequest:
     prompt: str
     size: int = 512
     seed: int = 0
+    negative_prompt: str | None = None
+    style: str | None = None
+    loras: Mapping[str, float] | None = None
+    """Weights by name; none of them where it is empty."""
+    steps: int | None = None
+    guidance: float | None = None
+    image: Picture | None = None
+    """A picture to begin with, of any shape; its middle square is taken."""
+    strength: float | None = None
+    """How much of `image` is drawn anew, above 0 and up to 1."""
+
+    def options(self) -> tuple[str, ...]:
+        """Names of the fields that are set and that not every backend honours; None leaves a field to the backend."""
+        return tuple(name for name in DRAWING_OPTIONS if getattr(self, name) is not None)
+
+
+DRAWING_OPTIONS: Final = ("negative_prompt", "style", "loras", "steps", "guidance", "image", "strength")
+"""Fields of `PortraitRequest` that a backend may honour or refuse."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedDraw:
+    """A picture that was drawn and not taken, and why: code and message of the `UnusableFace`."""
+
+    seed: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnPortrait:
+    """A portrait as a PNG file, the seed it was drawn with, and those before it that were refused."""
+
+    png: bytes
+    seed: int
+    refused: tuple[RefusedDraw, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

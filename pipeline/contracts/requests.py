@@ -11,16 +11,22 @@ from pipeline.contracts.words import (
     Camera,
     Contract,
     Factor,
+    Guidance,
     Language,
+    Lora,
+    LoraWeight,
     Name,
     Pitch,
     Priority,
     Rate,
+    Redrawn,
     Seed,
     Side,
     Size,
     Speed,
+    Steps,
     Strength,
+    Style,
     Text,
     VideoFormat,
     Webhook,
@@ -36,6 +42,21 @@ class Backends(Contract):
     lipsync: str | None = None
     motion: str | None = None
     upscale: str | None = None
+
+
+class Drawing(Contract):
+    """How a portrait is drawn, besides its words. None leaves it to the backend; one that has no use for what is given
+    refuses it."""
+
+    negative_prompt: Annotated[str, Field(max_length=2000)] | None = None
+    """What is not to be seen."""
+    style: Style | None = None
+    """Words that the backend puts around the prompt, by name; `none` leaves it as it is."""
+    loras: Annotated[dict[Lora, LoraWeight], Field(max_length=8)] | None = None
+    """LoRAs by the names that the backend's options give them, and how much of each; {} is none. In a form:
+    `loras.NAME`."""
+    steps: Steps | None = None
+    guidance: Guidance | None = None
 
 
 class VideoRequest(Contract):
@@ -57,6 +78,8 @@ class VideoRequest(Contract):
     """Id or name of a stored avatar."""
     prompt: Annotated[str, Field(max_length=2000)] | None = None
     """Words for a portrait to draw. With no face given at all, one is drawn from the seed."""
+    drawing: Drawing = Drawing()
+    """How it is drawn."""
     size: Size | None = None
     fps: Rate | None = None
     seed: Seed = 0
@@ -80,6 +103,8 @@ class ClipRequest(Contract):
     """Any picture; a file part over HTTP."""
     prompt: Annotated[str, Field(max_length=2000)] | None = None
     """Words for a picture to draw, by the avatar backend."""
+    drawing: Drawing = Drawing()
+    """How it is drawn."""
     video: bytes | None = None
     """A film to `upscale`, as long and as quick as it is, with its sound; a file part over HTTP."""
     upscale: Factor | None = None
@@ -113,12 +138,16 @@ class SpeakRequest(Contract):
     backend: str | None = None
 
 
-class DrawRequest(Contract):
-    """A portrait from words, as a PNG file."""
+class DrawRequest(Drawing):
+    """A portrait from words, or from words and a picture, as a PNG file."""
 
     prompt: Annotated[str, Field(max_length=2000)] = ""
     size: Size | None = None
     seed: Seed = 0
+    image: bytes | None = None
+    """A picture to begin with, of which the middle square is taken; a file part over HTTP."""
+    strength: Redrawn | None = None
+    """How much of `image` is drawn anew."""
     backend: str | None = None
 
 

@@ -105,6 +105,41 @@ def test_videos(api: httpx.Client, body: dict[str, Any], code: str, field: str) 
     refused(api.post("/api/v1/videos", json={"text": "Hello."} | body), code, field)
 
 
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        ({"style": "photo"}, "not_honoured", "style"),
+        ({"steps": 20}, "not_honoured", "steps"),
+        ({"guidance": 7.5}, "not_honoured", "guidance"),
+        ({"negative_prompt": "hat"}, "not_honoured", "negative_prompt"),
+        ({"loras": {"warm": 0.5}}, "not_honoured", "loras"),
+        ({"loras": {"warm": 3}}, "invalid_request", "loras.warm"),
+        ({"loras": {"a.b": 1}}, "invalid_request", "loras.a.b.[key]"),
+        ({"style": "Photo!"}, "invalid_request", "style"),
+        ({"steps": 0}, "invalid_request", "steps"),
+        ({"guidance": 31}, "invalid_request", "guidance"),
+        ({"strength": 0}, "invalid_request", "strength"),
+        ({"image": "me.png"}, "file_in_json", "image"),
+    ],
+)
+def test_portraits(api: httpx.Client, body: dict[str, Any], code: str, field: str) -> None:
+    refused(api.post("/api/v1/portraits", json={"prompt": "a woman"} | body), code, field)
+
+
+def test_how_a_portrait_is_drawn(api: httpx.Client, photo: bytes) -> None:
+    unknown = refused(api.post("/api/v1/portraits", json={"styles": "photo"}), "unknown_field", "styles")
+    assert "style" in str(unknown["accepted"]).split(", ")
+    body = {"text": "Hello.", "prompt": "a man", "drawing": {"steps": 20}}
+    refused(api.post("/api/v1/videos", json=body), "not_honoured", "drawing.steps")
+    form = {"text": "Hello.", "drawing.loras.warm": "0.5"}
+    refused(api.post("/api/v1/videos", data=form), "not_honoured", "drawing.loras")
+    refused(api.post("/api/v1/videos", data=form, files={"portrait": photo}), "invalid_request", "drawing.loras")
+    refused(api.post("/api/v1/videos", data={"drawing": "x", "drawing.steps": "3"}), "given_twice", "drawing.steps")
+    refused(api.post("/api/v1/portraits", files={"image": photo}), "not_honoured", "image")
+    refused(api.get("/api/v1/portraits", params={"style": "photo"}), "not_honoured", "style")
+    refused(api.get("/api/v1/portraits", params={"lora": ["a=1", "a=2"]}), "given_twice", "lora")
+
+
 def test_what_is_accepted_is_said(api: httpx.Client) -> None:
     unknown = error(api.post("/api/v1/videos", json={"text": "Hello.", "colour": "red"}))
     assert "prompt" in str(unknown["accepted"]).split(", ")

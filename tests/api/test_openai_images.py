@@ -8,7 +8,7 @@ import pytest
 from openai import NotFoundError, OpenAI, UnprocessableEntityError
 from PIL import Image
 
-from deployments.ingress.openai_images import seeds
+from deployments.ingress.openai_images import SPACING, seeds
 
 PROMPT = "a woman with long red hair and glasses"
 
@@ -51,7 +51,8 @@ def test_addresses_draw_the_same_pictures(openai: OpenAI, server: str) -> None:
 
 
 def test_seeds_follow_from_the_prompt() -> None:
-    assert seeds("a", 2) == [*seeds("a", 1), seeds("a", 1)[0] + 1]
+    assert seeds("a", 2) == [*seeds("a", 1), seeds("a", 1)[0] + SPACING]
+    assert SPACING > 100, "a picture drawn again, as often as avatar.attempts may say, is not the next one"
     assert seeds("a", 1) != seeds("b", 1)
     assert all(0 <= seed < 1 << 53 for seed in seeds("\ud800 anything", 10))
 

@@ -24,7 +24,15 @@ class Procedural:
     """
 
     def draw(self, request: PortraitRequest) -> Picture:
-        """(size, size, 3) uint8 RGB. Raises `InvalidRequest` for a size outside 128..1536 or a negative seed."""
+        """(size, size, 3) uint8 RGB. Raises `InvalidRequest` for a size outside 128..1536, a negative seed, and options
+        that only a network could honour."""
+        for name in request.options():
+            raise InvalidRequest(
+                f"avatar-procedural draws by rules, and has no use for {name}.",
+                code="not_honoured",
+                field=name,
+                accepted="prompt, size and seed, or another avatar backend",
+            )
         if not _SMALLEST <= request.size <= _LARGEST:
             raise InvalidRequest(
                 f"A portrait of {request.size} pixels can't be drawn.",

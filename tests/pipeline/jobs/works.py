@@ -106,6 +106,12 @@ class CountedModels:
         await self._called("draw")
         return np.full((request.size, request.size, 3), request.seed % 251, np.uint8)
 
+    def honours(self, backend: str) -> tuple[str, ...]:
+        return ()
+
+    def redrawn(self, backend: str) -> bool:
+        return False
+
     async def locate(self, backend: str, picture: Picture) -> Face:
         await self._called("locate")
         side = min(picture.shape[:2])
@@ -160,7 +166,7 @@ async def works(
 ) -> AsyncGenerator[SimpleNamespace]:
     """Opened jobs on `folder`; `changes` are settings of the section `jobs`, and other sections by name;
     `quota` is the store's, in bytes."""
-    sections = {name: changes.pop(name, {}) for name in ("limits", "storage")}
+    sections = {name: changes.pop(name, {}) for name in ("limits", "storage", "avatar")}
     quota: Any = changes.pop("quota", None)
     settings = Settings.model_validate({**sections, "jobs": {"retry_seconds": 0.01, **changes}})
     folder.mkdir(parents=True, exist_ok=True)
