@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deployments.backends.descriptor import Backend
+from pipeline.contracts import DRAWING_OPTIONS
 
 BACKENDS: tuple[Backend, ...] = (
     Backend(
@@ -57,6 +58,32 @@ BACKENDS: tuple[Backend, ...] = (
         description="A portrait drawn by rules from a prompt and a seed",
         licence="Apache-2.0",
         commercial_use=True,
+    ),
+    Backend(
+        capability="avatar",
+        name="sd15",
+        target="deployments.backends.avatar.diffusion.backend:StableDiffusion15",
+        description="Stable Diffusion 1.5, and models fine-tuned from it: portraits from words, or words and a picture",
+        install="make models",
+        licence="CreativeML Open RAIL-M: commercial use with restrictions of purpose",
+        commercial_use=True,
+        honours=DRAWING_OPTIONS,
+        redrawn=True,
+        vram_gigabytes=5.0,
+        weights=("sd15",),
+    ),
+    Backend(
+        capability="avatar",
+        name="sdxl",
+        target="deployments.backends.avatar.diffusion.backend:StableDiffusionXL",
+        description="Stable Diffusion XL, and models fine-tuned from it: the same at 1024 pixels",
+        install="make models",
+        licence="CreativeML Open RAIL++-M: commercial use with restrictions of purpose",
+        commercial_use=True,
+        honours=DRAWING_OPTIONS,
+        redrawn=True,
+        vram_gigabytes=14.0,
+        weights=("sdxl",),
     ),
     Backend(
         capability="face",
