@@ -32,6 +32,7 @@ CLIP_L: Final = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_laye
 CLIP_G: Final = {"hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32, "num_attention_heads": 20}
 TINY_CLIP: Final = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
 TINY_UNET: Final[dict[str, Any]] = {
+    "sample_size": 64,
     "block_out_channels": [8, 16],
     "layers_per_block": 1,
     "norm_num_groups": 4,
