@@ -11,7 +11,7 @@ import subprocess
 import sys
 from typing import Final
 
-ALL: Final = {"musetalk": True, "xtts": True, "placement": False}
+ALL: Final = {"musetalk": True, "xtts": True, "diffusion": True, "placement": False}
 """Scripts `benchmarks.gpu_NAME`, and whether they run without a card too."""
 
 

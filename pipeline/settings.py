@@ -159,7 +159,7 @@ class Voice(Section):
 class AvatarDrawing(Section):
     backends: BackendNames = ("procedural",)
     """Enabled portrait backends; the first is the default, a request may name another."""
-    attempts: Annotated[int, _whole(1, 100)] = 4
+    attempts: Annotated[int, whole(1, 100)] = 4
     """How often a backend that can't promise a usable face draws, each time with the next seed, until there is one."""
 
 
