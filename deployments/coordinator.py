@@ -36,7 +36,10 @@ from pipeline.contracts import (
     Speech,
     Status,
     Still,
+    SubtitleFormat,
     TaskState,
+    TranscribeRequest,
+    Transcription,
     UpscalePicture,
     UpscaleRequest,
     UsageTable,
@@ -52,10 +55,12 @@ from pipeline.jobs.videos import STATUSES, as_video
 from pipeline.library import Library
 from pipeline.media.audio import encode_audio
 from pipeline.media.image import decode_picture, encode_png
+from pipeline.media.subtitles import written
 from pipeline.settings import Settings
 from pipeline.steps.draw import portrait
 from pipeline.steps.locate import Locator
 from pipeline.steps.speak import Speaker
+from pipeline.steps.transcribe import transcription
 from pipeline.storage.avatars import AvatarStore
 from pipeline.storage.consents import ConsentStore
 from pipeline.storage.voices import VoiceStore
@@ -176,6 +181,11 @@ class Coordinator:
 
         return await asyncio.to_thread(still)
 
+    async def video_subtitles(self, job_id: str, format: SubtitleFormat) -> bytes:
+        """What is said in a finished video, as a file of subtitles."""
+        transcript = await (await self._jobs()).transcript(job_id)
+        return written(transcript.words, format)
+
     # Jobs
 
     async def job(self, job_id: str) -> Job:
@@ -246,6 +256,10 @@ class Coordinator:
             )
         large = await self._models.upscale(backend, UpscaleRequest(picture, width, height))
         return await asyncio.to_thread(encode_png, large)
+
+    async def transcribe(self, request: TranscribeRequest) -> Transcription:
+        """What a recording says, and when."""
+        return await transcription(self._models, request, self._settings.limits)
 
     # Voices
 

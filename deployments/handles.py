@@ -28,6 +28,8 @@ from pipeline.contracts import (
     Samples,
     Speech,
     SpeechRequest,
+    Transcript,
+    TranscriptionRequest,
     UpscaleRequest,
     VoiceConditioning,
     VoiceTint,
@@ -104,6 +106,12 @@ class HandleModels:
 
     async def upscale(self, backend: str, request: UpscaleRequest) -> Picture:
         return await self._call("upscale", backend, "upscale", request)
+
+    async def transcribe(self, backend: str, request: TranscriptionRequest) -> Transcript:
+        return await self._call("transcribe", backend, "transcribe", request)
+
+    def recognises(self, backend: str) -> bool:
+        return registry.find("transcribe", backend).recognises
 
     def enlarge(self, backend: str, request: EnlargeRequest) -> AsyncIterator[Film]:
         return self._stream("upscale", backend, "enlarge", request)

@@ -24,7 +24,10 @@ from pipeline.contracts import (
     SpeakRequest,
     Status,
     Still,
+    SubtitleFormat,
     TaskState,
+    TranscribeRequest,
+    Transcription,
     UpscalePicture,
     UsageTable,
     VideoJob,
@@ -67,6 +70,12 @@ class Operations:
 
     async def upscale(self, request: UpscalePicture) -> bytes:
         return await self._call("upscale", request)
+
+    async def transcribe(self, request: TranscribeRequest) -> Transcription:
+        return await self._call("transcribe", request)
+
+    async def video_subtitles(self, job_id: str, format: SubtitleFormat) -> bytes:
+        return await self._call("video_subtitles", job_id, format)
 
     async def create_clip(self, request: ClipRequest, idempotency_key: str | None = None) -> VideoJob:
         return await self._call("create_clip", request, idempotency_key)

@@ -27,6 +27,8 @@ from pipeline.contracts import (
     Samples,
     Speech,
     SpeechRequest,
+    Transcript,
+    TranscriptionRequest,
     UpscaleRequest,
     VoiceConditioning,
     VoiceTint,
@@ -115,6 +117,21 @@ class UpscaleModel(Protocol):
         ...
 
 
+@runtime_checkable
+class TranscribeModel(Protocol):
+    """Says what is spoken in a recording, and when. Called by the `transcribe` step and the transcription routes."""
+
+    def transcribe(self, request: TranscriptionRequest) -> Transcript:
+        """Words, and phonemes where it knows any, with their times. With `request.text`, its words as they are written
+        there, however they were heard.
+
+        Raises `InvalidAudio` where nobody speaks, `InvalidText` where the text can't be what is said, `UnknownName`
+        for a language that it does not know, and `InvalidRequest` with code text_needed from a backend that does not
+        recognise speech and is given no text.
+        """
+        ...
+
+
 class Models(Protocol):
     """Every model there is, wherever it runs. The steps call it; a deployment handle stands behind it.
 
@@ -169,6 +186,12 @@ class Models(Protocol):
         ...
 
     async def upscale(self, backend: str, request: UpscaleRequest) -> Picture: ...
+
+    async def transcribe(self, backend: str, request: TranscriptionRequest) -> Transcript: ...
+
+    def recognises(self, backend: str) -> bool:
+        """Whether a transcribe backend writes down speech whose text nobody knows."""
+        ...
 
     def enlarge(self, backend: str, request: EnlargeRequest) -> AsyncIterator[Film]:
         """Enlarges a film where the frames are made, so that only the small files travel."""

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any, Final, Protocol, get_args
 
 from pipeline.contracts import Backends, Capability, ClipRequest, VideoRequest
-from pipeline.errors import InvalidRequest, TooLarge, renamed
+from pipeline.errors import Conflict, InvalidRequest, InvalidText, TooLarge, renamed
 from pipeline.graph import Graph, Node
 from pipeline.media.footage import FootageFacts, footage_facts
 from pipeline.media.image import decode_picture
@@ -17,9 +17,10 @@ from pipeline.nodes.film import recording
 from pipeline.settings import Settings
 from pipeline.steps.draw import check as check_drawing
 from pipeline.steps.speak import Speaker, Spoken
+from pipeline.steps.transcribe import hearing
 from pipeline.storage.artifacts import Artifacts
 from pipeline.storage.avatars import AvatarStore
-from pipeline.storage.parcels import Portrait, pack_conditioning, pack_portrait, pack_tint
+from pipeline.storage.parcels import Portrait, pack_conditioning, pack_portrait, pack_tint, unpack_transcript
 from pipeline.text import normalise, sentences
 
 DRAWN: Final = 512
@@ -32,6 +33,9 @@ SHORTEST: Final = 128
 """Pixels of a side of a clip, at least."""
 LONGEST: Final = 3840
 """The same at most."""
+
+LIKELY: Final = 0.15
+"""Confidence from which on a transcript is taken for what is said."""
 
 UPLOADS: Final = ("audio", "voice_clip", "portrait", "picture", "video")
 """Fields of requests that hold bytes."""
@@ -75,11 +79,20 @@ class Planner:
         self._known(request.backends)
         nodes, given, inputs = [], {}, {}
         if request.text is not None:
+            if request.transcript is not None:
+                raise InvalidRequest(
+                    "A transcript says what is said in a recording; a text is what to say.",
+                    field="transcript",
+                    accepted="transcript with audio, or text alone",
+                )
             spoken = await self._speech(request)
             nodes += spoken
             inputs["speech"] = tuple(node.name for node in spoken if node.kind == "speak")
         else:
             given["audio"] = await self._recording(request)
+            if request.transcript is not None:
+                nodes.append(await self._transcript(request, request.transcript, given["audio"]))
+                inputs["transcript"] = (nodes[-1].name,)
         if request.avatar is not None:
             given["portrait"] = await self._kept(request.avatar)
         else:
@@ -101,6 +114,29 @@ class Planner:
         lipsync = self._models.choose("lipsync", request.backends.lipsync)
         film = Node(name="film", kind="film", backend=lipsync, parameters=shot, given=given, inputs=inputs)
         return Graph(nodes=(*nodes, film, *self._enlarged(film, request)))
+
+    def subtitles(self, graph: Graph) -> Graph:
+        """What a finished video's words are found by: its own graph with a node after it, or the one that finds them
+        already. Raises `Conflict` with code no_speech for a film in which nobody speaks."""
+        film = next((node for node in graph.nodes if node.kind == "film"), None)
+        if film is None:
+            raise Conflict("Nobody speaks in this film.", code="no_speech", accepted="a talking video")
+        name = next(iter(film.inputs.get("transcript", ())), None)
+        if name is not None:
+            place = next(place for place, node in enumerate(graph.nodes) if node.name == name)
+            return Graph(nodes=graph.nodes[: place + 1])
+        language = film.parameters.get("language")
+        if "audio" in film.given:
+            backend = hearing(self._models, None, None)
+            given = {"audio": film.given["audio"]}
+            node = Node(name="subtitles", kind="transcribe", backend=backend, given=given)
+        else:
+            spoken = [node for node in graph.nodes if node.name in film.inputs["speech"]]
+            wording = {"sentences": [node.parameters["text"] for node in spoken], "language": language}
+            inputs = {"speech": film.inputs["speech"]}
+            backend = self._models.choose("transcribe", None)
+            node = Node(name="subtitles", kind="transcribe", backend=backend, parameters=wording, inputs=inputs)
+        return Graph(nodes=(*graph.nodes, node))
 
     async def clip(self, request: ClipRequest) -> Graph:
         """Raises `UserError` for what can't be made."""
@@ -253,6 +289,26 @@ class Planner:
         data = request.audio or b""
         await asyncio.to_thread(recording, data, self._settings.limits.audio_seconds, request.language)
         return await self._put(data)
+
+    async def _transcript(self, request: VideoRequest, text: str, audio: str) -> Node:
+        """Made at once: whether the text is what is said decides whether the request is accepted."""
+        wording = {
+            "text": normalise(text, limit=self._settings.limits.text_characters),
+            "language": request.language.lower(),
+        }
+        backend = self._models.choose("transcribe", request.backends.transcribe)
+        node = Node(name="transcribe", kind="transcribe", backend=backend, parameters=wording, given={"audio": audio})
+        with renamed(text="transcript"):
+            digest = await self._make(node)
+        found = unpack_transcript(await asyncio.to_thread(self._artifacts.read, digest))
+        if found.confidence < LIKELY:
+            raise InvalidText(
+                f"That is not what is said in the recording (confidence {found.confidence:.2f}).",
+                code="text_mismatch",
+                field="transcript",
+                accepted="what is said in the recording, word for word, or no transcript",
+            )
+        return node
 
     async def _portrait(self, request: VideoRequest) -> list[Node]:
         face = self._models.choose("face", request.backends.face)

@@ -105,7 +105,7 @@ class Limits(Section):
     clip_seconds_max: Seconds = 300.0
     """Longest reference clip of a voice."""
     audio_seconds: Seconds = 900.0
-    """Longest recording that can be lip-synced to."""
+    """Longest recording that can be lip-synced to, or transcribed."""
     image_pixels: Annotated[int, whole(4096, 10**9)] = 64_000_000
     """Most pixels of an uploaded picture, read from its header before it is decoded."""
     video_seconds: Seconds = 3600.0
@@ -183,6 +183,12 @@ class Upscale(Section):
     """Enabled upscale backends; the first is the default, a request may name another."""
 
 
+class Transcribe(Section):
+    backends: BackendNames = ("align",)
+    """Enabled transcribe backends; the first is the default, a request may name another. What is said in a recording
+    without a known text is asked of the first that recognises speech."""
+
+
 class Video(Section):
     size: Annotated[Size, Field(strict=True)] = 512
     """Side of the square video in pixels, even, where the request names none."""
@@ -258,6 +264,7 @@ class Settings(Section):
     lipsync: Lipsync = Lipsync()
     motion: Motion = Motion()
     upscale: Upscale = Upscale()
+    transcribe: Transcribe = Transcribe()
     video: Video = Video()
     gpu: Gpu = Gpu()
     placement: Placement = Placement()
@@ -269,7 +276,9 @@ class Settings(Section):
 
     def backends(self, capability: Capability) -> tuple[str, ...]:
         """Enabled backends of a capability, the default first."""
-        section: Voice | AvatarDrawing | FaceFinding | Lipsync | Motion | Upscale = getattr(self, capability)
+        section: Voice | AvatarDrawing | FaceFinding | Lipsync | Motion | Upscale | Transcribe = getattr(
+            self, capability
+        )
         return section.backends
 
     def args(self) -> dict[str, Any]:

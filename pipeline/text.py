@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pipeline.errors import InvalidText
 
@@ -178,3 +178,61 @@ def _last_cut(sentence: str, longest: int) -> int:
     while cut > longest // 2 and (unicodedata.category(sentence[cut])[0] == "M" or sentence[cut] in _JOINERS):
         cut -= 1
     return cut
+
+
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+"""Thai, Lao, Burmese, Khmer, kana and Chinese characters: written without spaces between words."""
+
+
+def words(text: str) -> list[tuple[int, int]]:
+    """Where each word of `text` begins and ends, with the punctuation beside it; together they are all of it but white
+    space.
+
+    Words are what white space separates. Scripts without it give a character at a time, marks and punctuation with
+    the character that they follow. Every word holds a letter or digit, or is the text's only one.
+    """
+    found: list[tuple[int, int]] = []
+    for run in re.finditer(r"\S+", text):
+        start = place = run.start()
+        while place < run.end():
+            wide = _UNSPACED.match(text[place]) is not None
+            place += 1
+            while place < run.end() and unicodedata.category(text[place])[0] in "MPSC":
+                place += 1
+            following = place < run.end() and _UNSPACED.match(text[place]) is not None
+            if place == run.end() or ((wide or following) and _says_something(text[start:place])):
+                found.append((start, place))
+                start = place
+    return _speaking(text, found)
+
+
+def _speaking(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Lone punctuation goes with the word before it, or with the first word."""
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        if joined and not _says_something(text[start:end]):
+            joined[-1] = (joined[-1][0], end)
+        elif len(joined) == 1 and not _says_something(text[slice(*joined[0])]):
+            joined[0] = (joined[0][0], end)
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Words one after another as they are written: with a space between, where their scripts have one."""
+    text = ""
+    for part in parts:
+        spaced = text and not (_UNSPACED.match(part) or _UNSPACED.search(text[-1:]) or _wide_mark(text[-1:]))
+        text += f" {part}" if spaced else part
+    return text
+
+
+def _wide_mark(character: str) -> bool:
+    return (
+        bool(character)
+        and unicodedata.east_asian_width(character) in "WF"
+        and unicodedata.category(character)[0] == "P"
+    )

@@ -32,7 +32,9 @@ from pipeline.contracts import (
     JobKind,
     SpeakRequest,
     Status,
+    SubtitleFormat,
     TaskState,
+    TranscribeRequest,
     UpscalePicture,
     UsageTable,
     VideoJob,
@@ -127,6 +129,9 @@ class Local(Studio):
     def content(self, video_id: str) -> Generator[bytes, None, None]:
         return self._each(lambda: self._operations.video_content(video_id))
 
+    def subtitles(self, video_id: str, format: SubtitleFormat = "srt") -> bytes:
+        return self._call(self._operations.video_subtitles(video_id, format))
+
     # Jobs
 
     def job(self, job_id: str) -> Job:
@@ -186,6 +191,11 @@ class Local(Studio):
 
     def upscale(self, request: UpscalePicture) -> bytes:
         return self._call(self._operations.upscale(request))
+
+    def transcribe(self, request: TranscribeRequest) -> bytes:
+        from pipeline.media.subtitles import as_file
+
+        return as_file(self._call(self._operations.transcribe(request)), request.format)
 
     # Voices
 

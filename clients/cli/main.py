@@ -27,6 +27,7 @@ from clients.cli import (
     serve,
     speak,
     status,
+    transcribe,
     upscale,
     usage,
     videos,
@@ -52,6 +53,7 @@ app = typer.Typer(
 app.command("render", epilog=EPILOG)(render.render)
 app.command("clip", epilog=EPILOG)(clip.clip)
 app.command("upscale")(upscale.upscale)
+app.command("transcribe")(transcribe.transcribe)
 app.command("speak")(speak.speak)
 app.command("portrait")(speak.portrait)
 app.add_typer(voices.app, name="voice")

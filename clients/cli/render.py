@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from clients.cli import options, progress, screen, sources, where
+from clients.cli.speak import written
 from clients.python.output import Output
 from pipeline.errors import Conflict, InvalidRequest, MouthpieceError, Unavailable
 
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from clients.python.studio import Studio
-    from pipeline.contracts import VideoFormat, VideoJob
+    from pipeline.contracts import SubtitleFormat, VideoFormat, VideoJob
 
 FORMATS: Final[tuple[VideoFormat, ...]] = ("mp4", "webm", "gif")
+CAPTIONS: Final[tuple[SubtitleFormat, ...]] = ("srt", "vtt")
 SAY, FACE, VIDEO, JOB = (
     "What it says (one of the first three)",
     "The face (drawn from the seed where none is given)",
@@ -40,6 +42,15 @@ def render(
     ] = None,
     audio: Annotated[
         Path | None, typer.Option("--audio", metavar="FILE", help="A recording of speech.", rich_help_panel=SAY)
+    ] = None,
+    transcript: Annotated[
+        Path | None,
+        typer.Option(
+            "--transcript",
+            metavar="FILE",
+            help="A text file (UTF-8) of what --audio says: the lips follow its sounds.",
+            rich_help_panel=SAY,
+        ),
     ] = None,
     voice: Annotated[
         str | None,
@@ -81,6 +92,12 @@ def render(
     upscale: Annotated[
         float | None,
         typer.Option("--upscale", metavar="X", help="Enlarge the finished video: 1 to 4.", rich_help_panel=VIDEO),
+    ] = None,
+    subtitles: Annotated[
+        Path | None,
+        typer.Option(
+            "--subtitles", metavar="FILE", help="Write what is said beside it: .srt or .vtt.", rich_help_panel=VIDEO
+        ),
     ] = None,
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", help="Same request and seed, same bytes.", rich_help_panel=VIDEO)
@@ -124,6 +141,8 @@ def render(
 
       mouthpiece render --audio talk.wav --avatar eve --size 720 --server http://127.0.0.1:8000 -o talk.mp4
 
+      mouthpiece render --audio talk.wav --transcript talk.txt --portrait me.jpg --subtitles talk.srt -o talk.mp4
+
       mouthpiece render --script speech.txt --server http://127.0.0.1:8000 --detach
     """
     sources.one_of({"--text": text, "--script": script, "--audio": audio}, required=True)
@@ -135,9 +154,15 @@ def render(
             "There is no file to write.", code="missing_field", field="--output", accepted="-o FILE, or --detach"
         )
     sources.one_of({"--output": output, "--format": detached_format}, required=False)
+    if detach:
+        sources.one_of({"--detach": detach, "--subtitles": subtitles}, required=False)
+    captions = None if subtitles is None else sources.extension(subtitles, CAPTIONS, "--subtitles")
     format = FORMATS[0] if output is None else sources.extension(output, FORMATS)
     chosen = sources.backends(backend)
-    with nullcontext() if output is None else Output(output) as file:
+    with (
+        nullcontext() if output is None else Output(output) as file,
+        nullcontext() if subtitles is None else Output(subtitles) as beside,
+    ):
         recording = None if audio is None else sources.contents(audio, "--audio")
         photo = None if portrait is None else sources.contents(portrait, "--portrait")
         said, spoken_by = sources.spoken(text, script), sources.clip_or_name(voice)
@@ -147,6 +172,7 @@ def render(
             VideoRequest,
             text=said,
             audio=recording,
+            transcript=None if transcript is None else sources.spoken(None, transcript, "--transcript"),
             language=language,
             speed=speed,
             pitch=pitch,
@@ -172,8 +198,12 @@ def render(
                 return
             job = made(studio, lambda: studio.render(request), quiet=at.as_json, kept=bool(at.address))
             studio.download(job, file)
+            if beside is not None and captions is not None:
+                written(beside, (studio.subtitles(job.id, captions),))
     if at.as_json:
-        screen.result({"output": str(output), "video": job})
+        screen.result(
+            {"output": str(output), "video": job} | ({} if subtitles is None else {"subtitles": str(subtitles)})
+        )
     else:
         summary(job, str(output))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound="Contract")
 F = TypeVar("F", bound=str)
 
-CAPABILITIES: Final = ("voice", "avatar", "face", "lipsync", "motion", "upscale")
+CAPABILITIES: Final = ("voice", "avatar", "face", "lipsync", "motion", "upscale", "transcribe")
 MOST_BYTES: Final = 1 << 30
 """More than any server takes: what is larger is not read into memory."""
 PIECE: Final = 1 << 20
@@ -38,18 +38,18 @@ def one_of(given: Mapping[str, object], *, required: bool) -> None:
         )
 
 
-def spoken(text: str | None, script: Path | None) -> str | None:
-    """The text of `--text` or of the file of `--script`."""
+def spoken(text: str | None, script: Path | None, option: str = "--script") -> str | None:
+    """`text`, or the text of the file that `option` names."""
     if script is None:
         return text
     piped = str(script) == "-"
-    data = sys.stdin.buffer.read(MOST_TEXT + 1) if piped else contents(script, "--script", MOST_TEXT)
+    data = sys.stdin.buffer.read(MOST_TEXT + 1) if piped else contents(script, option, MOST_TEXT)
     if len(data) > MOST_TEXT:
-        raise TooLarge("The script is too long.", field="--script", accepted=f"at most {MOST_TEXT} bytes")
+        raise TooLarge("The script is too long.", field=option, accepted=f"at most {MOST_TEXT} bytes")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise InvalidRequest(f"{script} is not UTF-8 text.", field="--script", accepted="a text file") from None
+        raise InvalidRequest(f"{script} is not UTF-8 text.", field=option, accepted="a text file") from None
 
 
 def contents(path: Path, option: str, most: int = MOST_BYTES) -> bytes:
@@ -86,7 +86,7 @@ def clip_or_name(voice: str | None) -> dict[str, Any]:
     return {"voice": voice}
 
 
-def extension(path: Path, accepted: Sequence[F]) -> F:
+def extension(path: Path, accepted: Sequence[F], option: str = "--output") -> F:
     """The format that a file name asks for. Raises `InvalidRequest` for one that is not `accepted`."""
     found = path.suffix.lower().removeprefix(".")
     for name in accepted:
@@ -95,7 +95,7 @@ def extension(path: Path, accepted: Sequence[F]) -> F:
     raise InvalidRequest(
         f"{path.name or path} has no ending that is a format here.",
         code="unknown_extension",
-        field="--output",
+        field=option,
         accepted=", ".join(f".{name}" for name in accepted),
     )
 

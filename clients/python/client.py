@@ -31,7 +31,9 @@ from pipeline.contracts import (
     JobKind,
     SpeakRequest,
     Status,
+    SubtitleFormat,
     TaskState,
+    TranscribeRequest,
     UpscalePicture,
     UsageTable,
     VideoJob,
@@ -108,6 +110,9 @@ class Client(Studio):
     def content(self, video_id: str) -> Generator[bytes, None, None]:
         return self._connection.pieces("GET", f"/api/v1/videos/{_part(video_id)}/content", resumable=True)
 
+    def subtitles(self, video_id: str, format: SubtitleFormat = "srt") -> bytes:
+        return self._connection.call("GET", f"/api/v1/videos/{_part(video_id)}/subtitles.{format}").content
+
     # Jobs
 
     def job(self, job_id: str) -> Job:
@@ -166,6 +171,10 @@ class Client(Studio):
     def upscale(self, request: UpscalePicture) -> bytes:
         body = _body(request, ("picture",))
         return self._connection.call("POST", "/api/v1/image/upscale", repeatable=True, **body).content
+
+    def transcribe(self, request: TranscribeRequest) -> bytes:
+        body = _body(request, ("audio",))
+        return self._connection.call("POST", "/api/v1/audio/transcribe", repeatable=True, **body).content
 
     # Voices
 

@@ -21,7 +21,9 @@ from pipeline.contracts import (
     JobKind,
     SpeakRequest,
     Status,
+    SubtitleFormat,
     TaskState,
+    TranscribeRequest,
     UpscalePicture,
     UsageTable,
     VideoJob,
@@ -81,6 +83,11 @@ class Studio(Protocol):
     @abstractmethod
     def content(self, video_id: str) -> Generator[bytes, None, None]:
         """The finished file in pieces. Raises `Conflict` before it is finished."""
+
+    @abstractmethod
+    def subtitles(self, video_id: str, format: SubtitleFormat = "srt") -> bytes:
+        """What is said in a finished video, as a file of subtitles. Raises `Conflict` before it is finished, and where
+        nobody speaks."""
 
     def wait(self, video_id: str) -> VideoJob:
         """The job once it has ended."""
@@ -159,6 +166,10 @@ class Studio(Protocol):
     @abstractmethod
     def upscale(self, request: UpscalePicture) -> bytes:
         """A picture in more pixels, as a PNG file."""
+
+    @abstractmethod
+    def transcribe(self, request: TranscribeRequest) -> bytes:
+        """What a recording says, in `request.format`; as JSON it is a `Transcription`."""
 
     # Voices
 

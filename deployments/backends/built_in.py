@@ -14,6 +14,7 @@ BACKENDS: tuple[Backend, ...] = (
         install="pip install espeakng-loader",
         licence="GPL-3.0-or-later program; what it says is free",
         commercial_use=True,
+        version="2",
     ),
     Backend(
         capability="voice",
@@ -149,5 +150,14 @@ BACKENDS: tuple[Backend, ...] = (
         commercial_use=True,
         vram_gigabytes=3.0,
         weights=("realesrgan-x4plus",),
+    ),
+    Backend(
+        capability="transcribe",
+        name="align",
+        target="deployments.backends.transcribe.align:Align",
+        description="Finds the words of a known text in a recording, by eSpeak NG and dynamic time warping",
+        install="pip install espeakng-loader",
+        licence="Apache-2.0, with eSpeak NG (GPL-3.0-or-later)",
+        commercial_use=True,
     ),
 )

@@ -36,6 +36,8 @@ class Backend:
     redrawn: bool = False
     """Whether an avatar backend may draw a picture without a usable face: the face backend then looks at what it drew,
     and it draws again with the next seed."""
+    recognises: bool = False
+    """Whether a transcriber writes down speech whose text nobody knows, rather than finding known words in time."""
     needs_gpu: bool = False
     vram_gigabytes: float = 0.0
     """Card memory it declares to need, in 2**30 bytes; what is measured counts where it is more."""

@@ -13,7 +13,16 @@ from typing import Any
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from pipeline.errors import SettingsError
-from pipeline.models import AvatarModel, CloningVoice, FaceModel, LipsyncModel, MotionModel, UpscaleModel, VoiceModel
+from pipeline.models import (
+    AvatarModel,
+    CloningVoice,
+    FaceModel,
+    LipsyncModel,
+    MotionModel,
+    TranscribeModel,
+    UpscaleModel,
+    VoiceModel,
+)
 from pipeline.secrets import secret_name
 
 PROTOCOLS: Mapping[str, type] = {
@@ -23,6 +32,7 @@ PROTOCOLS: Mapping[str, type] = {
     "lipsync": LipsyncModel,
     "motion": MotionModel,
     "upscale": UpscaleModel,
+    "transcribe": TranscribeModel,
 }
 
 

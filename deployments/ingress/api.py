@@ -15,12 +15,14 @@ from deployments.ingress import (
     openai_audio,
     openai_images,
     openai_models,
+    openai_transcriptions,
     openai_videos,
     openai_voices,
     parameters,
     placement,
     speech,
     system,
+    transcriptions,
     usage,
     videos,
 )
@@ -42,7 +44,7 @@ def make_api(operations: Operations, settings: Settings, bounds: Bounds | None =
         openapi_tags=[
             {"name": "videos", "description": "Talking videos, and clips without speech"},
             {"name": "jobs", "description": "Work that was accepted: its steps, its events, what it took"},
-            {"name": "speech", "description": "A voice alone"},
+            {"name": "speech", "description": "A voice alone, and what a recording says"},
             {"name": "portraits", "description": "A face alone, and pictures enlarged"},
             {"name": "voices", "description": "Voice profiles that are kept"},
             {"name": "avatars", "description": "Faces that are kept"},
@@ -60,10 +62,17 @@ def make_api(operations: Operations, settings: Settings, bounds: Bounds | None =
         jobs.router(operations, bounds),
         # Serve cuts off what takes longer; a stream that ends by itself leaves its client an orderly end.
         events.router(operations, bounds, seconds=0.9 * settings.server.request_seconds),
-        *(part.router(operations) for part in (usage, speech, library, system, placement)),
+        *(part.router(operations) for part in (usage, speech, transcriptions, library, system, placement)),
         *(
             part.router(operations)
-            for part in (openai_audio, openai_voices, openai_images, openai_videos, openai_models)
+            for part in (
+                openai_audio,
+                openai_transcriptions,
+                openai_voices,
+                openai_images,
+                openai_videos,
+                openai_models,
+            )
         ),
     )
     for router in routers:

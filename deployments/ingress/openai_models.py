@@ -23,12 +23,14 @@ THEIRS: Final = {
     "voice": re.compile(r"tts-1(-.+)?|gpt-[\w.]+(-mini)?-tts(-.+)?"),
     "avatar": re.compile(r"dall-e-.+|gpt-image-.+|chatgpt-image-.+"),
     "lipsync": re.compile(r"sora-.+"),
+    "transcribe": re.compile(r"whisper-1|gpt-[\w.]+(-mini)?-transcribe(-.+)?"),
 }
 """OpenAI's model names by the capability that answers for them: tts-1-hd, gpt-4o-mini-tts-2025-12-15, dall-e-3 ..."""
 EXAMPLES: Final = {
     "voice": "tts-1, tts-1-hd, gpt-4o-mini-tts",
     "avatar": "gpt-image-2, dall-e-3",
     "lipsync": "sora-2, sora-2-pro",
+    "transcribe": "whisper-1, gpt-4o-transcribe",
 }
 
 IGNORED: Final = "X-Mouthpiece-Ignored"

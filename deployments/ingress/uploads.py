@@ -170,6 +170,12 @@ async def _form(request: Request, files: tuple[str, ...]) -> dict[str, Any]:
 async def _fields(form: FormData, files: tuple[str, ...]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, value in form.multi_items():
+        if name.endswith("[]") and isinstance(value, str):  # as OpenAI's clients write lists
+            values = fields.setdefault(name.removesuffix("[]"), [])
+            if not isinstance(values, list):
+                raise InvalidRequest(f"{name} is given twice.", code="given_twice", field=name)
+            values.append(value)
+            continue
         if name in fields:
             raise InvalidRequest(f"{name} is given twice.", code="given_twice", field=name)
         if isinstance(value, UploadFile):

@@ -14,7 +14,8 @@ from deployments.ingress.bounds import Bounds
 from deployments.ingress.idempotency import Key
 from deployments.ingress.uploads import body_schema, read
 from deployments.operations import Operations
-from pipeline.contracts import Contract, JobState, VideoJob, VideoRequest
+from pipeline.contracts import Contract, JobState, SubtitleFormat, VideoJob, VideoRequest
+from pipeline.media.subtitles import TYPES
 
 FILES: Final = ("audio", "voice_clip", "portrait")
 ENDED: Final[frozenset[JobState]] = frozenset({"completed", "failed", "cancelled"})
@@ -90,6 +91,19 @@ def router(operations: Operations, bounds: Bounds) -> APIRouter:
     async def content_facts(video_id: str, request: Request) -> Response:
         """What `GET` would answer, without the file."""
         return await files.content(operations, video_id, request)
+
+    @routes.get(
+        "/{video_id}/subtitles.{format}",
+        response_class=Response,
+        responses=file("application/x-subrip", "text/vtt"),
+    )
+    async def subtitles(video_id: str, format: SubtitleFormat) -> Response:
+        """What is said in a finished video, in cues that can be read: `subtitles.srt` or `subtitles.vtt`.
+
+        Times are those of the voice itself where it knows them. What a recording says has to be known (`transcript`)
+        or recognised.
+        """
+        return Response(await operations.video_subtitles(video_id, format), media_type=TYPES[format])
 
     @routes.post("/{video_id}/cancel")
     async def cancel(video_id: str) -> VideoJob:

@@ -29,6 +29,19 @@ class Phoneme:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """One spoken word: when, and how it is written."""
+
+    start: float
+    end: float
+    """Seconds, after `start`; the next word begins then or later."""
+    text: str
+    """As it stands in the text, with the punctuation beside it and without white space: `Hello,`."""
+    confidence: float = 1.0
+    """0 to 1: how sure it is that it was said, and then."""
+
+
+@dataclass(frozen=True, slots=True)
 class Speech:
     """Spoken sound. `phonemes` covers the clip in order without overlap, or is None where unknown."""
 
@@ -36,6 +49,8 @@ class Speech:
     sample_rate: int
     phonemes: tuple[Phoneme, ...] | None
     language: str
+    words: tuple[Word, ...] | None = None
+    """In order without overlap; None where unknown."""
 
     @property
     def seconds(self) -> float:
@@ -43,7 +58,7 @@ class Speech:
 
     @staticmethod
     def join(parts: Iterable[Speech]) -> Speech:
-        """One after another, sample-exact. Rates must agree; phonemes are kept only if every part has them."""
+        """One after another, sample-exact. Rates must agree; phonemes and words are kept if every part has them."""
         parts = list(parts)
         if not parts:
             raise ValueError("nothing to join")
@@ -51,16 +66,27 @@ class Speech:
         if any(part.sample_rate != rate for part in parts):
             raise ValueError("sample rates differ")
         phonemes: list[Phoneme] | None = []
+        words: list[Word] | None = []
         offset = 0
         for part in parts:
+            shift = offset / rate
+            if words is not None and part.words is not None:
+                words += [replace(w, start=w.start + shift, end=w.end + shift) for w in part.words]
+            else:
+                words = None
             if phonemes is not None and part.phonemes is not None:
-                shift = offset / rate
                 phonemes += [replace(p, start=p.start + shift, end=p.end + shift) for p in part.phonemes]
             else:
                 phonemes = None
             offset += len(part.samples)
         samples = np.concatenate([part.samples for part in parts])
-        return Speech(samples, rate, tuple(phonemes) if phonemes is not None else None, parts[0].language)
+        return Speech(
+            samples,
+            rate,
+            tuple(phonemes) if phonemes is not None else None,
+            parts[0].language,
+            tuple(words) if words is not None else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +285,39 @@ class EnlargeRequest:
     max_frames: int
     """What it may have at most, whatever its header says."""
     encoding: Encoding = Encoding()
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionRequest:
+    """What a transcribe backend is asked to do: say what is spoken in a recording, and when."""
+
+    samples: Samples
+    sample_rate: int
+    text: str | None = None
+    """What is said, normalised, where that is known: its words are only found in time then."""
+    language: str | None = None
+    """BCP 47 tag, lower case. None: a backend that recognises speech finds out, another takes English."""
+    prompt: str | None = None
+    """Words and spellings to expect; backends that align have no use for it."""
+    temperature: float = 0.0
+    """0 to 1: 0 takes the likeliest words, more draws from the likely ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What is spoken, and when."""
+
+    text: str
+    language: str
+    """Lower case: the tag that was asked for, or that of the language that was heard."""
+    words: tuple[Word, ...]
+    """In order without overlap; together they are `text`."""
+    phonemes: tuple[Phoneme, ...] | None
+    """Cover the recording in order without overlap; None where unknown."""
+    confidence: float
+    """0 to 1: how well text and recording go together. At 0, another text would fit as well."""
+    no_speech: float = 0.0
+    """0 to 1: how likely it is that nobody speaks at all, where a backend has an opinion."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from pipeline.contracts.words import (
     Strength,
     Style,
     Text,
+    TranscriptFormat,
     VideoFormat,
     Webhook,
 )
@@ -42,6 +43,7 @@ class Backends(Contract):
     lipsync: str | None = None
     motion: str | None = None
     upscale: str | None = None
+    transcribe: str | None = None
 
 
 class Drawing(Contract):
@@ -65,6 +67,9 @@ class VideoRequest(Contract):
     text: Text | None = None
     audio: bytes | None = None
     """A recording to lip-sync to, in any common format; a file part over HTTP."""
+    transcript: Text | None = None
+    """What is said in `audio`, where that is known: the lips then follow its sounds, found in time by the transcribe
+    backend."""
     voice: Name | None = None
     """Voice profile id or name, or a built-in voice of the voice backend."""
     voice_clip: bytes | None = None
@@ -157,6 +162,23 @@ class UpscalePicture(Contract):
     picture: bytes
     """Any picture; a file part over HTTP."""
     factor: Factor = 2.0
+    backend: str | None = None
+
+
+class TranscribeRequest(Contract):
+    """A recording to write down, with the times of its words."""
+
+    audio: bytes
+    """In any common format, also a film; a file part over HTTP."""
+    text: Text | None = None
+    """What is said, where that is known: its words are only found in time then."""
+    language: Language | None = None
+    """What is spoken. None: a backend that recognises speech finds out, one that aligns takes English."""
+    prompt: Annotated[str, Field(max_length=4000)] | None = None
+    """Words and spellings to expect, for a backend that recognises speech."""
+    temperature: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """0 takes the likeliest words, more draws from the likely ones."""
+    format: TranscriptFormat = "json"
     backend: str | None = None
 
 

@@ -153,3 +153,35 @@ class Status(Contract):
     videos: dict[str, int]
     """Video jobs by state."""
     settings: dict[str, Any]
+
+
+class SpokenWord(Contract):
+    text: str
+    """As it stands in the text, with the punctuation beside it."""
+    start: float
+    end: float
+    """Seconds."""
+    confidence: float
+
+
+class SpokenSound(Contract):
+    ipa: str
+    """Empty is silence."""
+    start: float
+    end: float
+
+
+class Transcription(Contract):
+    """What a recording says, and when."""
+
+    text: str
+    language: str
+    seconds: float
+    confidence: float
+    """0 to 1: how well text and recording go together. At 0, another text would fit as well."""
+    no_speech: float
+    """0 to 1: how likely it is that nobody speaks at all, where the backend has an opinion."""
+    words: tuple[SpokenWord, ...]
+    phonemes: tuple[SpokenSound, ...] | None
+    """None where the backend has none."""
+    backend: str

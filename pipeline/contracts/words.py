@@ -6,10 +6,12 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Capability = Literal["voice", "avatar", "face", "lipsync", "motion", "upscale"]
+Capability = Literal["voice", "avatar", "face", "lipsync", "motion", "upscale", "transcribe"]
 VideoFormat = Literal["mp4", "webm", "gif"]
 MEDIA_TYPES: Final[dict[VideoFormat, str]] = {"mp4": "video/mp4", "webm": "video/webm", "gif": "image/gif"}
 AudioFormat = Literal["wav", "flac", "mp3", "opus", "aac", "pcm"]
+SubtitleFormat = Literal["srt", "vtt"]
+TranscriptFormat = Literal["json", "text", "srt", "vtt"]
 Camera = Literal[
     "still",
     "zoom_in",

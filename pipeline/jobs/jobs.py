@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.contracts import ClipRequest, Event, Job, JobKind, Step, TaskState, VideoRequest
+from pipeline.contracts import ClipRequest, Event, Job, JobKind, Step, TaskState, Transcript, VideoRequest
 from pipeline.contracts.states import ENDED
 from pipeline.errors import Busy, Conflict, Damaged, NotFound
 from pipeline.graph import Graph, Node, digest_of
@@ -29,6 +29,7 @@ from pipeline.plan import UPLOADS, Planner
 from pipeline.settings import Settings
 from pipeline.storage import events, jobs, nodes
 from pipeline.storage.artifacts import Artifacts
+from pipeline.storage.parcels import unpack_transcript
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -268,6 +269,16 @@ class Jobs:
                     f"The video of {job_id} was damaged, and what is made now is another one.", code="not_reproduced"
                 ) from error
         return digest
+
+    async def transcript(self, job_id: str) -> Transcript:
+        """What is said in a finished video, and when: found when it is first asked for, and kept for as long as what
+        no job refers to is. Raises `Conflict` before it is finished and where nobody speaks."""
+        job = await self.get(job_id)
+        if job.result is None:
+            raise Conflict(f"The job {job_id} is {job.state}, not completed.", code="not_completed")
+        graph = self._planner.subtitles(Graph.model_validate(await self._journal.read(lambda c: jobs.plan(c, job_id))))
+        made = await remade(graph, self._builder, graph.target.name, Rank.of(job.priority, job_id))
+        return unpack_transcript(await asyncio.to_thread(self._artifacts.read, made.artifact))
 
     def _ended(self, job_id: str) -> None:
         self._webhooks.nudge()

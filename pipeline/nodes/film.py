@@ -16,7 +16,7 @@ from pipeline.graph import Node
 from pipeline.media.audio import check_speech, decode_audio
 from pipeline.nodes.bench import Bench, Inputs, Output, Tell
 from pipeline.nodes.receive import received
-from pipeline.storage.parcels import unpack_portrait, unpack_speech
+from pipeline.storage.parcels import unpack_portrait, unpack_speech, unpack_transcript
 
 LAST_PAUSE: Final = 0.15
 """Seconds of silence kept after the last sentence."""
@@ -38,7 +38,8 @@ class Shot(Contract):
 
 
 async def film(node: Node, inputs: Inputs, bench: Bench, tell: Tell) -> Output:
-    """`portrait`, and `speech` (sentences in order) or `audio` (a recording).
+    """`portrait`, and `speech` (sentences in order) or `audio` (a recording, of which `transcript` may say what is
+    said in it, and when).
 
     Raises `TooLarge` for what would last too long, `InvalidText` where no sentence said anything, and what
     `decode_audio` and `check_speech` raise.
@@ -48,6 +49,9 @@ async def film(node: Node, inputs: Inputs, bench: Bench, tell: Tell) -> Output:
     limits = bench.settings.limits
     if "audio" in inputs:
         speech = await asyncio.to_thread(recording, await inputs.one("audio"), limits.audio_seconds, shot.language)
+        if "transcript" in inputs:
+            found = unpack_transcript(await inputs.one("transcript"))
+            speech = replace(speech, phonemes=found.phonemes, words=found.words)
     else:
         speech = said([unpack_speech(data) for data in await inputs.each("speech")])
     if speech.seconds > limits.video_seconds:

@@ -16,6 +16,7 @@ from pipeline.nodes.locate import locate
 from pipeline.nodes.measure import measure
 from pipeline.nodes.move import move
 from pipeline.nodes.speak import speak
+from pipeline.nodes.transcribe import transcribe
 
 Medium = Literal["audio", "image", "video"]
 """Nodes of one medium take turns: `jobs.audio`, `jobs.image` and `jobs.video` say how many at once."""
@@ -40,4 +41,5 @@ KINDS: Final[Mapping[StepKind, Kind]] = {
     "film": Kind("lipsync", "video", "animating", film),
     "move": Kind("motion", "video", "moving", move),
     "enlarge": Kind("upscale", "video", "enlarging", enlarge),
+    "transcribe": Kind("transcribe", "audio", "transcribing", transcribe),
 }

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.contracts import Face, Phoneme, Picture, Speech, VoiceConditioning, VoiceTint
+from pipeline.contracts import Face, Phoneme, Picture, Speech, Transcript, VoiceConditioning, VoiceTint, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ def pack_speech(speech: Speech) -> bytes:
         "sample_rate": speech.sample_rate,
         "language": speech.language,
         "phonemes": None if phonemes is None else [phoneme.ipa for phoneme in phonemes],
+        "words": None if speech.words is None else [_written(word) for word in speech.words],
     }
     times = np.array([(p.start, p.end) for p in phonemes or ()], np.float64).reshape(-1, 2)
     return _pack(words=_text(words), samples=speech.samples.astype(np.float32, copy=False), times=times)
@@ -44,7 +45,34 @@ def unpack_speech(data: bytes) -> Speech:
     if names is not None:
         times = arrays["times"].tolist()
         phonemes = tuple(Phoneme(start, end, ipa) for (start, end), ipa in zip(times, names, strict=True))
-    return Speech(arrays["samples"], words["sample_rate"], phonemes, words["language"])
+    written = words.get("words")  # an earlier version kept none
+    spoken = None if written is None else tuple(Word(*word) for word in written)
+    return Speech(arrays["samples"], words["sample_rate"], phonemes, words["language"], spoken)
+
+
+def pack_transcript(transcript: Transcript) -> bytes:
+    """JSON, unlike the other parcels: nothing in it is large."""
+    phonemes = transcript.phonemes
+    fields = {
+        "text": transcript.text,
+        "language": transcript.language,
+        "words": [_written(word) for word in transcript.words],
+        "phonemes": None if phonemes is None else [[phoneme.start, phoneme.end, phoneme.ipa] for phoneme in phonemes],
+        "confidence": transcript.confidence,
+        "no_speech": transcript.no_speech,
+    }
+    return _text(fields).tobytes()
+
+
+def unpack_transcript(data: bytes) -> Transcript:
+    try:
+        fields = json.loads(data)
+        phonemes = fields.pop("phonemes")
+        words = tuple(Word(*word) for word in fields.pop("words"))
+        sounds = None if phonemes is None else tuple(Phoneme(*phoneme) for phoneme in phonemes)
+        return Transcript(words=words, phonemes=sounds, **fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a parcel of a transcript: {error}") from error
 
 
 def pack_tint(tint: VoiceTint) -> bytes:
@@ -115,6 +143,10 @@ def _unpack(data: bytes, *names: str) -> dict[str, NDArray[Any]]:
             return {name: file[name] for name in names}
     except (KeyError, OSError, EOFError) as error:
         raise ValueError(f"not a parcel of {', '.join(names)}: {error}") from error
+
+
+def _written(word: Word) -> list[float | str]:
+    return [word.start, word.end, word.text, word.confidence]
 
 
 def _text(value: object) -> NDArray[np.uint8]:

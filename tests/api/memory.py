@@ -124,6 +124,7 @@ class MemoryOperations(Operations):
             "lipsync": ("meshwarp", "b"),
             "motion": ("kenburns",),
             "upscale": ("lanczos",),
+            "transcribe": ("align",),
         }
 
     async def create_video(self, request: VideoRequest, idempotency_key: str | None = None) -> VideoJob:

@@ -144,7 +144,7 @@ def test_what_is_accepted_is_said(api: httpx.Client) -> None:
     unknown = error(api.post("/api/v1/videos", json={"text": "Hello.", "colour": "red"}))
     assert "prompt" in str(unknown["accepted"]).split(", ")
     nested = error(api.post("/api/v1/videos", json={"text": "Hello.", "backends": {"smell": "lanczos"}}))
-    assert nested["accepted"] == "voice, avatar, face, lipsync, motion, upscale"
+    assert nested["accepted"] == "voice, avatar, face, lipsync, motion, upscale, transcribe"
     choice = error(api.post("/api/v1/videos", json={"text": "Hello.", "format": "avi"}))
     assert "webm" in str(choice["accepted"])
 

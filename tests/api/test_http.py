@@ -272,6 +272,7 @@ def test_status(api: httpx.Client) -> None:
             "lipsync": ["meshwarp"],
             "motion": ["kenburns"],
             "upscale": ["lanczos"],
+            "transcribe": ["align"],
         }
     }
     for kind in ("live", "ready"):

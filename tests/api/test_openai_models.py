@@ -11,6 +11,7 @@ def test_list(openai: OpenAI) -> None:
         "lipsync-meshwarp",
         "motion-kenburns",
         "upscale-lanczos",
+        "transcribe-align",
     ]
     assert {model.owned_by for model in models} == {"mouthpiece"}
     assert {model.object for model in models} == {"model"}

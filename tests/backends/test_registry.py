@@ -114,6 +114,7 @@ def test_the_default_settings_name_backends_that_are_there():
         ["lipsync-meshwarp"],
         ["motion-kenburns"],
         ["upscale-lanczos"],
+        ["transcribe-align"],
     ]
 
 

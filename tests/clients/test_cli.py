@@ -23,6 +23,7 @@ COMMANDS = [
     ("render",),
     ("clip",),
     ("upscale",),
+    ("transcribe",),
     ("speak",),
     ("portrait",),
     *(("voice", name) for name in ("create", "list", "show", "preview", "rename", "delete")),
@@ -115,6 +116,12 @@ REFUSED = [
     ((*RENDER, "--server", "http://127.0.0.1:9", "--set", "video.crf=9"), "two_sources", "--set"),
     ((*RENDER, "--server", "nonsense"), "invalid_url", "server"),
     (("render", "--text", "", "-o", "out.mp4"), "invalid_request", "text"),
+    ((*RENDER, "--subtitles", "out.ass"), "unknown_extension", "--subtitles"),
+    (("render", "--audio", "clip.wav", "--transcript", "none.txt", "-o", "out.mp4"), "unreadable_file", "--transcript"),
+    (("transcribe", "missing.wav"), "unreadable_file", "AUDIO"),
+    (("transcribe", "clip.wav", "-o", "out.doc"), "unknown_extension", "--output"),
+    (("transcribe", "clip.wav", "--text", "a", "--script", "script.txt"), "two_sources", "--script"),
+    (("transcribe", "clip.wav", "--backend", "voice=espeak"), "unknown_name", "--backend"),
     (("speak", "--text", "Hi.", "-o", "out.mp4"), "unknown_extension", "--output"),
     (("speak", "--text", "Hi.", "-o", "out.wav", "--backend", "face=mediapipe"), "unknown_name", "--backend"),
     (("portrait", "--prompt", "man", "-o", "out.jpg"), "unknown_extension", "--output"),
@@ -244,6 +251,31 @@ def test_a_video_from_a_server(mouthpiece: Command, folder: Path, url: str) -> N
     assert mouthpiece("videos", "cancel", job["id"], "--server", url, "--json").error["code"] == "already_ended"
     assert mouthpiece("videos", "delete", job["id"], "--server", url, "--json").json == {"deleted": job["id"]}
     assert mouthpiece("videos", "show", job["id"], "--server", url, "--json").error["code"] == "not_found"
+
+
+def test_a_recording_is_written_down(mouthpiece: Command, folder: Path, clip: bytes, url: str) -> None:
+    (folder / "said.wav").write_bytes(clip)
+    text = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background. It is easy to tell."
+    (folder / "said.txt").write_text(text, encoding="utf-8")
+    command = ("transcribe", "said.wav", "--script", "said.txt", "--server", url)
+    printed = mouthpiece(*command)
+    assert (printed.code, printed.out.strip()) == (0, text)
+    words = mouthpiece(*command, "--json").json["words"]
+    assert (words[0]["text"], len(words)) == ("The", 21)
+    for name, begins in (
+        ("said.srt", "1\n00:00:0"),
+        ("said.vtt", "WEBVTT\n"),
+        ("out.json", '{"text":'),
+        ("o.txt", "The"),
+    ):
+        assert mouthpiece(*command, "-o", name).code == 0
+        assert (folder / name).read_text().startswith(begins)
+    alone = mouthpiece("transcribe", "said.wav", "--server", url, "--json")
+    assert (alone.code, alone.error["code"]) == (2, "text_needed")
+    small = ("--prompt", "a man", "--size", "128", "--fps", "10", "--server", url, "--json")
+    made = mouthpiece("render", "--text", "One. Two.", "-o", "v.mp4", "--subtitles", "v.vtt", *small)
+    assert (made.code, made.json["subtitles"]) == (0, "v.vtt")
+    assert (folder / "v.vtt").read_text().splitlines()[3] == "One. Two."
 
 
 def test_a_clip_from_a_server(mouthpiece: Command, folder: Path, url: str) -> None:

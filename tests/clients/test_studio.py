@@ -12,7 +12,16 @@ import soundfile
 from PIL import Image
 
 from clients.python.studio import Studio
-from pipeline.contracts import Backends, ClipRequest, DrawRequest, SpeakRequest, UpscalePicture, VideoRequest
+from pipeline.contracts import (
+    Backends,
+    ClipRequest,
+    DrawRequest,
+    SpeakRequest,
+    TranscribeRequest,
+    Transcription,
+    UpscalePicture,
+    VideoRequest,
+)
 from pipeline.errors import (
     Conflict,
     InvalidAudio,
@@ -112,6 +121,25 @@ def test_a_picture_and_a_film_are_enlarged(studio: Studio, photo: bytes, tmp_pat
     assert (job.result.width, job.result.height, job.result.frames) == (320, 256, 4)
 
 
+def test_what_a_recording_says(studio: Studio, clip: bytes) -> None:
+    text = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background. It is easy to tell."
+    found = Transcription.model_validate_json(studio.transcribe(TranscribeRequest(audio=clip, text=text)))
+    assert " ".join(word.text for word in found.words) == text
+    srt = studio.transcribe(TranscribeRequest(audio=clip, text=text, format="srt"))
+    assert srt.count(b"-->") == 3
+    with pytest.raises(InvalidRequest) as unknown:
+        studio.transcribe(TranscribeRequest(audio=clip))
+    assert (unknown.value.code, unknown.value.field) == ("text_needed", "text")
+
+
+def test_subtitles(studio: Studio) -> None:
+    job = studio.wait(studio.render(VideoRequest(text="One, two. Three.", prompt="a man", size=128, fps=10)).id)
+    shown = studio.subtitles(job.id, "vtt").decode().splitlines()
+    assert [line for line in shown if line and "-->" not in line] == ["WEBVTT", "One, two.", "Three."]
+    with pytest.raises(NotFound):
+        studio.subtitles("vid_00000000000000000000000000")
+
+
 def test_speech(studio: Studio) -> None:
     request = SpeakRequest(text="One. Two.", language="en", format="flac")
     pieces = list(studio.speak(request))
@@ -188,6 +216,7 @@ def test_what_runs(studio: Studio) -> None:
         "lipsync": ("meshwarp",),
         "motion": ("kenburns",),
         "upscale": ("lanczos",),
+        "transcribe": ("align",),
     }
     status = studio.status()
     assert status.profile == "cpu"

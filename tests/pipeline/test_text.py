@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import InvalidText
-from pipeline.text import PIECE, normalise, sentences
+from pipeline.text import PIECE, joined, normalise, sentences, words
 
 
 def refused(text, limit=1000):
@@ -144,3 +144,22 @@ def test_no_word_is_lost_and_no_piece_is_long(parts, language):
 def test_a_book_is_cut_in_one_pass():
     assert len(sentences("It rained. " * 20_000, "en")) == 20_000
     assert "".join(sentences("x" * 200_000, "en")) == "x" * 200_000
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Hello, world!", ["Hello,", "world!"]),
+        ("« Bonjour », dit-il : ça va ?", ["« Bonjour »,", "dit-il :", "ça", "va ?"]),
+        ("wait — what...", ["wait —", "what..."]),
+        ("今天很好,我们。", ["今", "天", "很", "好,", "我", "们。"]),
+        ("iPhone手机 ok", ["iPhone", "手", "机", "ok"]),
+        ("สวัสดี", ["ส", "วั", "ส", "ดี"]),
+        ("...", ["..."]),
+        ("", []),
+    ],
+)
+def test_words_with_their_punctuation(text: str, expected: list[str]) -> None:
+    found = [text[start:end] for start, end in words(text)]
+    assert found == expected
+    assert "".join(joined(found).split()) == "".join(text.split())

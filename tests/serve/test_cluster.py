@@ -158,6 +158,7 @@ def test_the_dashboard_shows_one_deployment_per_backend(running: Server) -> None
         "lipsync-meshwarp",
         "motion-kenburns",
         "upscale-lanczos",
+        "transcribe-align",
     }
 
 

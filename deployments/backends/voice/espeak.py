@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deployments.backends.voice import clip, espeak_library, espeak_voices, prosody, tint
-from deployments.backends.voice.espeak_library import FASTEST, SAMPLE_RATE, SLOWEST
+from deployments.backends.voice.espeak_library import FASTEST, SAMPLE_RATE, SLOWEST, Utterance
 from deployments.backends.voice.stretch import shift, stretch
+from deployments.backends.voice.word_times import word_times
 from pipeline.contracts import Phoneme, Samples, Speech, SpeechRequest, VoiceTint
 from pipeline.errors import InvalidAudio, InvalidRequest, InvalidText
 from pipeline.text import sentences
@@ -90,17 +91,20 @@ class Espeak:
         pieces = sentences(request.text, language)
         silent = True
         for index, piece in enumerate(pieces):
-            samples, events = _said(piece, voice, manner)
+            samples, events, marks = _said(piece, voice, manner)
             if not events:
                 continue
             silent = False
             if manner.rate != _NATURAL:
-                natural, _ = _said(piece, voice, replace(manner, rate=_NATURAL))
+                natural = _said(piece, voice, replace(manner, rate=_NATURAL)).samples
                 before = len(samples)
                 samples = stretch(samples, SAMPLE_RATE, len(natural) / speed / before)
                 events = [(round(place * len(samples) / before), name) for place, name in events]
+                marks = [(round(place * len(samples) / before), character) for place, character in marks]
             samples = shift(samples, SAMPLE_RATE, manner.rest)
-            speech = Speech(samples, SAMPLE_RATE, _phonemes(events, len(samples)), language)
+            phonemes = _phonemes(events, len(samples))
+            words = word_times(piece, [(place / SAMPLE_RATE, character) for place, character in marks], phonemes)
+            speech = Speech(samples, SAMPLE_RATE, phonemes, language, words)
             if wanted is not None and source is not None:
                 speech = tint.apply(speech, wanted, source)
             yield prosody.with_pause(speech, piece, last=request.final and index == len(pieces) - 1, speed=speed)
@@ -115,7 +119,7 @@ class Espeak:
     def _measure(self, voice: str, language: str) -> VoiceTint:
         if voice not in self._measured:
             pieces = sentences(_SAMPLES.get(language, _SAMPLE), language)
-            samples = np.concatenate([_said(piece, voice, _manner(1.0, 0.0))[0] for piece in pieces])
+            samples = np.concatenate([_said(piece, voice, _manner(1.0, 0.0)).samples for piece in pieces])
             try:
                 self._measured[voice] = tint.measure(samples, SAMPLE_RATE)
             except InvalidAudio as error:
@@ -136,17 +140,22 @@ def _manner(speed: float, pitch: float) -> _Manner:
     return _Manner(rate, round(50 + 50 * math.log2(base)), min(99, round(50 * factor)), rest)
 
 
-def _said(piece: str, voice: str, manner: _Manner) -> tuple[Samples, list[tuple[int, str]]]:
-    """The sound without the silence around it, and where each phoneme begins; no events where nothing is said."""
-    samples, events = espeak_library.synthesise(piece, voice, manner.rate, manner.pitch, manner.spread)
+def _said(piece: str, voice: str, manner: _Manner) -> Utterance:
+    """The sound without the silence around it, and where phonemes and words begin; none where nothing is said."""
+    samples, events, words = espeak_library.utter(piece, voice, manner.rate, manner.pitch, manner.spread)
     events = [(place, _NOT_IPA.sub("", name).translate(_IPA)) for place, name in events]
     spoken = [place for place, name in events if name]
     audible = np.flatnonzero(np.abs(samples) > _AUDIBLE)
     if not spoken or not len(audible):
-        return samples[:0], []
+        return Utterance(samples[:0], [], [])
     start = max(0, spoken[0] - round(_LEAD * SAMPLE_RATE))
     samples = samples[start : max(int(audible[-1]) + 1, spoken[-1] + round(0.02 * SAMPLE_RATE))]
-    return samples, [(min(max(0, place - start), len(samples)), name) for place, name in events]
+
+    def moved(place: int) -> int:
+        return min(max(0, place - start), len(samples))
+
+    phonemes = [(moved(place), name) for place, name in events]
+    return Utterance(samples, phonemes, [(moved(place), character) for place, character in words])
 
 
 def _phonemes(events: list[tuple[int, str]], length: int) -> tuple[Phoneme, ...]:

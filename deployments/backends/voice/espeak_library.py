@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,7 @@ _PHONEME_EVENTS, _PHONEME_IPA = 1, 2
 _TEXT_AS_IPA = 2
 _CHARS_UTF8 = 1  # without espeakSSML and espeakPHONEMES: "<", "&" and "[[" are text
 _RATE, _PITCH, _RANGE = 1, 3, 4
-_EVENT_LIST_TERMINATED, _EVENT_PHONEME = 0, 7
+_EVENT_LIST_TERMINATED, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
 _NAME_BYTES = 8
 _SEED = 1
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # U+0001 begins a command to espeak-ng
@@ -84,6 +84,18 @@ class Language:
     """Of each tag; the lowest wins where several languages have one tag."""
 
 
+class Utterance(NamedTuple):
+    """What was said, and when: places are samples from the beginning."""
+
+    samples: Samples
+    """At `SAMPLE_RATE`."""
+    phonemes: list[tuple[int, str]]
+    """Where each begins: (place, IPA), silence being the empty string."""
+    words: list[tuple[int, int]]
+    """Where those begin that espeak-ng counts: (place, character of the text). Figures have several; words that it
+    says as one, such as "of the", have one together."""
+
+
 @cache
 def languages() -> tuple[Language, ...]:
     """Every language whose dictionary is there, in the order of the library. Raises `Unavailable`."""
@@ -116,7 +128,13 @@ def variants() -> tuple[str, ...]:
 
 
 def synthesise(text: str, voice: str, rate: int, pitch: int, spread: int) -> tuple[Samples, list[tuple[int, str]]]:
-    """Sound at `SAMPLE_RATE` and where each phoneme begins: (sample, IPA), silence being the empty string.
+    """Samples and phonemes of `utter`."""
+    said = utter(text, voice, rate, pitch, spread)
+    return said.samples, said.phonemes
+
+
+def utter(text: str, voice: str, rate: int, pitch: int, spread: int) -> Utterance:
+    """Says a text.
 
     `voice` is `identifier` or `identifier+variant`, both from the lists above; `rate` is in words a minute,
     `SLOWEST` to `FASTEST`; `pitch` is 0 to 99 with 50 for the voice's own, and moves its lowest pitch an octave
@@ -124,6 +142,7 @@ def synthesise(text: str, voice: str, rate: int, pitch: int, spread: int) -> tup
     """
     sound: list[Samples] = []
     phonemes: list[tuple[int, str]] = []
+    words: list[tuple[int, int]] = []
 
     @_Callback
     def take(samples: Any, count: int, events: Any) -> int:
@@ -134,6 +153,8 @@ def synthesise(text: str, voice: str, rate: int, pitch: int, spread: int) -> tup
             if events[index].type == _EVENT_PHONEME:
                 name = bytes(events[index].name).partition(b"\0")[0]  # cut at eight bytes by the library
                 phonemes.append((events[index].sample, name.decode(errors="ignore")))
+            elif events[index].type == _EVENT_WORD:
+                words.append((events[index].sample, max(0, events[index].text_position - 1)))  # it counts from one
             index += 1
         return 0
 
@@ -148,7 +169,7 @@ def synthesise(text: str, voice: str, rate: int, pitch: int, spread: int) -> tup
         status = library.espeak_Synth(encoded, ctypes.c_size_t(len(encoded)), 0, 0, 0, _CHARS_UTF8, None, None)
         if status != 0:
             raise BackendFailed(f"espeak-ng could not say {text[:40]!r} (status {status}).")
-    return np.concatenate(sound) if sound else np.zeros(0, np.float32), phonemes
+    return Utterance(np.concatenate(sound) if sound else np.zeros(0, np.float32), phonemes, words)
 
 
 def phonemes(text: str, voice: str) -> str:

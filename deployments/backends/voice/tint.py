@@ -9,6 +9,7 @@ not moved: a warp fitted to mean spectra hits its bounds and costs intelligibili
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ def apply(speech: Speech, tint: VoiceTint, source: VoiceTint) -> Speech:
     made = np.pad(made, (0, len(sound) - len(made)))
     level = math.sqrt(float(np.mean(sound**2)) / max(float(np.mean(made**2)), 1e-12))
     made = made * min(level, 0.98 / max(float(np.abs(made).max()), 1e-9))
-    return Speech(made.astype(np.float32), rate, speech.phonemes, speech.language)
+    return replace(speech, samples=made.astype(np.float32))
 
 
 def pace(tint: VoiceTint, source: VoiceTint) -> float:
