@@ -160,4 +160,16 @@ BACKENDS: tuple[Backend, ...] = (
         licence="Apache-2.0, with eSpeak NG (GPL-3.0-or-later)",
         commercial_use=True,
     ),
+    Backend(
+        capability="transcribe",
+        name="whisper",
+        target="deployments.backends.transcribe.whisper:Whisper",
+        description="Whisper through CTranslate2: writes down what is said in 99 languages, word by word",
+        install="make models",
+        licence="MIT",
+        commercial_use=True,
+        recognises=True,
+        vram_gigabytes=2.0,
+        weights=("faster-whisper-small",),
+    ),
 )
