@@ -133,6 +133,16 @@ BACKENDS: tuple[Backend, ...] = (
         commercial_use=True,
     ),
     Backend(
+        capability="motion",
+        name="svd",
+        target="deployments.backends.motion.svd.backend:StableVideo",
+        description="Stable Video Diffusion: brings what is in a picture to life, and moves a camera over it",
+        install="make models",
+        licence="Stable Video Diffusion Community License: commercial use needs an agreement with Stability AI",
+        vram_gigabytes=16.0,
+        weights=("svd-xt",),
+    ),
+    Backend(
         capability="upscale",
         name="lanczos",
         target="deployments.backends.upscale.lanczos:Lanczos",

@@ -36,7 +36,7 @@ class KenBurns:
 
     def move(self, request: MotionRequest) -> Iterator[Frames]:
         """As `MotionModel` says. A movement of strength 0, or `still`, is the same frame again and again."""
-        draw = _orbiting(request) if request.camera.startswith("orbit") and request.strength else _resampling(request)
+        draw = drawing(request)
         run = max(1, round(request.fps / 2))
         planes: list[NDArray[np.uint8]] = []
         first, before, drawn = 0, None, None
@@ -49,6 +49,11 @@ class KenBurns:
                 first, planes = number + 1, []
         if planes:
             yield Frames(first, np.stack(planes))
+
+
+def drawing(request: MotionRequest) -> Callable[[View], Picture]:
+    """What makes of a view of the request's picture a frame, (height, width, 3)."""
+    return _orbiting(request) if request.camera.startswith("orbit") and request.strength else _resampling(request)
 
 
 def _resampling(request: MotionRequest) -> Callable[[View], Picture]:

@@ -19,7 +19,7 @@ from transformers.utils import logging as transformers_logging
 from deployments.backends.avatar.diffusion.choices import SCHEDULERS, Offload, Scheduler
 from pipeline.errors import Damaged
 
-NETWORKS: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
+NETWORKS: Final = ("unet", "vae", "text_encoder", "text_encoder_2", "image_encoder")
 """Parts with weights."""
 TOLD: Final = 8
 """Tensors that an error names."""
