@@ -76,7 +76,7 @@ def measured(chosen: argparse.Namespace, card: bool, tiny: bool) -> dict[str, fl
     from deployments.backends.lipsync.musetalk.footage import portrait
     from deployments.backends.lipsync.musetalk.hearing import Hearing
     from deployments.backends.lipsync.musetalk.labels import of_mesh
-    from deployments.backends.lipsync.musetalk.rendering import Renderer, Transfer, frame_count
+    from deployments.backends.lipsync.musetalk.rendering import Renderer, Transfer
 
     generator, ear = networks(card, tiny, chosen.compiled)
     renderer = Renderer(generator, ear, chosen.batch)
@@ -114,7 +114,7 @@ def measured(chosen: argparse.Namespace, card: bool, tiny: bool) -> dict[str, fl
         started = time.perf_counter()
         count = film(renderer, avatar, wanted, encoded)
         figures[f"frames a second, {'encoded' if encoded else 'not encoded'}"] = count / (time.perf_counter() - started)
-    assert count == frame_count(wanted.speech, wanted.fps)
+    assert count == wanted.frame_count
     if card:
         figures["peak memory of tensors, GB"] = torch.cuda.max_memory_allocated() / 2**30
         rate = matrix_rate(torch, generator.dtype)

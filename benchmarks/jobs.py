@@ -52,7 +52,7 @@ def durable(url: str, face: bytes, take: int) -> tuple[float, float, float]:
 async def directly(models: Any, portrait: Any, take: int) -> float:
     """Wall seconds of the same calls without job, database and store."""
     from pipeline.contracts import AnimationRequest, Encoding, Speech, SpeechRequest
-    from pipeline.nodes.film import said
+    from pipeline.nodes.speech import said
 
     began = time.perf_counter()
     parts: list[Speech] = []

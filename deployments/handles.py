@@ -18,6 +18,7 @@ from pipeline import timings
 from pipeline.contracts import (
     AnimationRequest,
     Capability,
+    DubRequest,
     Encoding,
     EnlargeRequest,
     Face,
@@ -28,6 +29,8 @@ from pipeline.contracts import (
     Samples,
     Speech,
     SpeechRequest,
+    Tracked,
+    TrackRequest,
     Transcript,
     TranscriptionRequest,
     UpscaleRequest,
@@ -100,6 +103,18 @@ class HandleModels:
 
     def film(self, backend: str, request: AnimationRequest, encoding: Encoding) -> AsyncIterator[Film]:
         return self._stream("lipsync", backend, "film", request, encoding)
+
+    def dubs(self, backend: str) -> bool:
+        return registry.find("lipsync", backend).dubs
+
+    def dubbing(self) -> tuple[str, ...]:
+        return registry.dubbing()
+
+    def track(self, backend: str, request: TrackRequest) -> AsyncIterator[Tracked]:
+        return self._stream("face", backend, "track", request)
+
+    def dub(self, backend: str, request: DubRequest, encoding: Encoding) -> AsyncIterator[Film]:
+        return self._stream("lipsync", backend, "dub", request, encoding)
 
     def move(self, backend: str, request: MotionRequest, encoding: Encoding) -> AsyncIterator[Film]:
         return self._stream("motion", backend, "clip", request, encoding)

@@ -18,10 +18,20 @@ from deployments.backends import registry
 from deployments.backends.published import licences
 from deployments.placement.berth import Berth
 from deployments.placement.terms import Terms
-from pipeline.contracts import AnimationRequest, Capability, Encoding, EnlargeRequest, MotionRequest
+from pipeline.contracts import (
+    AnimationRequest,
+    Capability,
+    DubRequest,
+    Encoding,
+    EnlargeRequest,
+    MotionRequest,
+    TrackRequest,
+)
 from pipeline.errors import BackendFailed, Damaged, MissingWeights, MouthpieceError
+from pipeline.steps.dub import dub
 from pipeline.steps.enlarge import enlarge
 from pipeline.steps.film import clip, film
+from pipeline.steps.track import track
 from pipeline.streams import from_thread
 
 logger = logging.getLogger("mouthpiece")
@@ -116,6 +126,16 @@ class Model:
     async def film(self, request: AnimationRequest, encoding: Encoding) -> AsyncIterator[Any]:
         """Animates with the backend and encodes beside it; yields `Film`."""
         async for item in self._relay(lambda: film(self._backend, request, encoding)):
+            yield item
+
+    async def track(self, request: TrackRequest) -> AsyncIterator[Any]:
+        """Finds the face in every frame of a film; yields `Tracked`."""
+        async for item in self._relay(lambda: track(self._backend, request)):
+            yield item
+
+    async def dub(self, request: DubRequest, encoding: Encoding) -> AsyncIterator[Any]:
+        """Has a film say something with the backend and encodes beside it; yields `Film`."""
+        async for item in self._relay(lambda: dub(self._backend, request, encoding)):
             yield item
 
     async def clip(self, request: MotionRequest, encoding: Encoding) -> AsyncIterator[Any]:

@@ -11,15 +11,18 @@ The same request gives the same result, bit for bit, on the same machine.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from fractions import Fraction
 from typing import Protocol, runtime_checkable
 
 from pipeline.contracts import (
     AnimationRequest,
     Capability,
+    DubRequest,
     Encoding,
     EnlargeRequest,
     Face,
     Film,
+    FilmFrame,
     Frames,
     MotionRequest,
     Picture,
@@ -27,6 +30,8 @@ from pipeline.contracts import (
     Samples,
     Speech,
     SpeechRequest,
+    Tracked,
+    TrackRequest,
     Transcript,
     TranscriptionRequest,
     UpscaleRequest,
@@ -80,7 +85,8 @@ class AvatarModel(Protocol):
 
 @runtime_checkable
 class FaceModel(Protocol):
-    """Finds the one face of a picture. Called by the `locate` step, once per portrait."""
+    """Finds the one face of a picture. Called by the `locate` step, once per portrait, and by the `track` step, for
+    every frame of a film."""
 
     def locate(self, picture: Picture) -> Face:
         """Raises `UnusableFace`: no_face, several_faces, face_too_small, face_turned_away or face_cut_off."""
@@ -93,6 +99,16 @@ class LipsyncModel(Protocol):
 
     def animate(self, request: AnimationRequest) -> Iterator[Frames]:
         """Exactly `request.frame_count` frames, in order, in chunks of about half a second."""
+        ...
+
+
+@runtime_checkable
+class DubbingModel(LipsyncModel, Protocol):
+    """A lip-sync model that works on films as well; its row in the registry says `dubs`. Called by the `dub` step."""
+
+    def dub(self, frames: Iterator[FilmFrame], speech: Speech, fps: Fraction) -> Iterator[Frames]:
+        """Exactly `speech.frame_count(fps)` frames, in order, in chunks, each made of the next of `frames`, which are
+        as many and are taken no sooner than needed. One without a face stays as it is."""
         ...
 
 
@@ -179,6 +195,22 @@ class Models(Protocol):
 
     def film(self, backend: str, request: AnimationRequest, encoding: Encoding) -> AsyncIterator[Film]:
         """Animates and encodes where the frames are made, so that only the small file travels."""
+        ...
+
+    def dubs(self, backend: str) -> bool:
+        """Whether a lip-sync backend works on films."""
+        ...
+
+    def dubbing(self) -> tuple[str, ...]:
+        """Every lip-sync backend there is that works on films, enabled or not."""
+        ...
+
+    def track(self, backend: str, request: TrackRequest) -> AsyncIterator[Tracked]:
+        """Finds the face in every frame of a film where the frames are decoded."""
+        ...
+
+    def dub(self, backend: str, request: DubRequest, encoding: Encoding) -> AsyncIterator[Film]:
+        """Has a film say something, decoded and encoded where the frames are made."""
         ...
 
     def move(self, backend: str, request: MotionRequest, encoding: Encoding) -> AsyncIterator[Film]:

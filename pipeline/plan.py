@@ -6,36 +6,42 @@ import asyncio
 from fractions import Fraction
 from typing import Any, Final, Protocol, get_args
 
-from pipeline.contracts import Backends, Capability, ClipRequest, VideoRequest
-from pipeline.errors import Conflict, InvalidRequest, InvalidText, TooLarge, renamed
+from pipeline.contracts import Backends, Camera, Capability, ClipRequest, VideoFormat, VideoRequest
+from pipeline.errors import InvalidRequest, TooLarge, renamed
 from pipeline.graph import Graph, Node
 from pipeline.media.footage import FootageFacts, footage_facts
 from pipeline.media.image import decode_picture
 from pipeline.models import Models
+from pipeline.nodes.captions import captions, likely
 from pipeline.nodes.draw import FIELDS as DRAWING_FIELDS
-from pipeline.nodes.film import recording
+from pipeline.nodes.rules import dubbing, fitting, nothing_drawn, one_of, within
+from pipeline.nodes.shapes import frame_rate, frame_size, seen
+from pipeline.nodes.sources import Sources
+from pipeline.nodes.speech import recording
 from pipeline.settings import Settings
 from pipeline.steps.draw import check as check_drawing
 from pipeline.steps.speak import Speaker, Spoken
-from pipeline.steps.transcribe import hearing
 from pipeline.storage.artifacts import Artifacts
 from pipeline.storage.avatars import AvatarStore
-from pipeline.storage.parcels import Portrait, pack_conditioning, pack_portrait, pack_tint, unpack_transcript
+from pipeline.storage.parcels import (
+    Portrait,
+    pack_conditioning,
+    pack_picture,
+    pack_portrait,
+    pack_tint,
+    unpack_transcript,
+)
 from pipeline.text import normalise, sentences
+
+INTERMEDIATE: Final = 14
+"""x264's quality of a film that is decoded again in the same job, at least: its loss is not seen beside that of the
+film that is made of it."""
 
 DRAWN: Final = 512
 """Pixels a side of a drawn portrait, at least: never smaller than a face that can be found and followed."""
 
 LARGEST: Final = 1536
 """Pixels a side that can be drawn."""
-
-SHORTEST: Final = 128
-"""Pixels of a side of a clip, at least."""
-LONGEST: Final = 3840
-"""The same at most."""
-
-LIKELY: Final = 0.15
-"""Confidence from which on a transcript is taken for what is said."""
 
 UPLOADS: Final = ("audio", "voice_clip", "portrait", "picture", "video")
 """Fields of requests that hold bytes."""
@@ -73,11 +79,21 @@ class Planner:
     async def plan(self, request: VideoRequest) -> Graph:
         """Raises `UserError` for what can't be made. Voices and faces that are kept are taken as they are now: what
         becomes of them later is nothing to this job."""
-        _one_of(request, "text", "audio", required=True)
-        _one_of(request, "portrait", "avatar", "prompt", required=False)
-        _nothing_drawn(request, "portrait", "avatar")
+        one_of(request, "text", "audio", required=True)
+        one_of(request, "portrait", "avatar", "prompt", "video", required=False)
+        nothing_drawn(request, "portrait", "avatar", "video")
         self._known(request.backends)
-        nodes, given, inputs = [], {}, {}
+        fitting(request)
+        speech = await self._said(request)
+        if request.video is not None:
+            made = await self._dubbed(request, request.video, speech)
+        elif request.camera is not None:
+            made = await self._scene(request, request.camera, speech)
+        else:
+            made = await self._talking(request, speech)
+        return Graph(nodes=(*speech.nodes, *made, *self._enlarged(made[-1], request)))
+
+    async def _said(self, request: VideoRequest) -> Sources:
         if request.text is not None:
             if request.transcript is not None:
                 raise InvalidRequest(
@@ -85,63 +101,112 @@ class Planner:
                     field="transcript",
                     accepted="transcript with audio, or text alone",
                 )
-            spoken = await self._speech(request)
-            nodes += spoken
-            inputs["speech"] = tuple(node.name for node in spoken if node.kind == "speak")
-        else:
-            given["audio"] = await self._recording(request)
-            if request.transcript is not None:
-                nodes.append(await self._transcript(request, request.transcript, given["audio"]))
-                inputs["transcript"] = (nodes[-1].name,)
+            nodes = await self._speech(request)
+            return Sources(tuple(nodes), {}, {"speech": tuple(node.name for node in nodes if node.kind == "speak")})
+        audio = await self._recording(request)
+        if request.transcript is None:
+            return Sources((), {"audio": audio}, {})
+        found = await self._transcript(request, request.transcript, audio)
+        return Sources((found,), {"audio": audio}, {"transcript": (found.name,)})
+
+    async def _talking(self, request: VideoRequest, speech: Sources) -> list[Node]:
+        """A portrait that talks."""
+        nodes, given, inputs = [], dict(speech.given), dict(speech.inputs)
         if request.avatar is not None:
             given["portrait"] = await self._kept(request.avatar)
         else:
-            nodes += await self._portrait(request)
+            nodes = await self._portrait(request)
             inputs["portrait"] = (nodes[-1].name,)
         video = self._settings.video
+        size = request.size or video.size
         shot = {
-            "size": request.size or video.size,
+            "size": size,
             "fps": str(frame_rate(request.fps or video.fps)),
             "seed": request.seed,
             "head_motion": request.head_motion,
             "blink": request.blink,
-            "format": request.format,
-            "preset": video.preset,
-            "crf": video.crf,
             "language": request.language,
+            **self._encoding(request.format),
         }
-        self._within(shot["size"], shot["size"], request.upscale)
+        within(size, size, request.upscale)
         lipsync = self._models.choose("lipsync", request.backends.lipsync)
-        film = Node(name="film", kind="film", backend=lipsync, parameters=shot, given=given, inputs=inputs)
-        return Graph(nodes=(*nodes, film, *self._enlarged(film, request)))
+        return [*nodes, Node(name="film", kind="film", backend=lipsync, parameters=shot, given=given, inputs=inputs)]
+
+    async def _dubbed(self, request: VideoRequest, video: bytes, speech: Sources) -> list[Node]:
+        """A film of the client's own whose face talks."""
+        stored = await self._put(video)
+        facts = await self._facts(stored)
+        within(facts.width, facts.height, request.upscale)
+        fps = facts.fps if request.fps is None else frame_rate(request.fps)
+        return self._dub(request, speech, Sources((), {"video": stored}, {}), fps)
+
+    def _dub(self, request: VideoRequest, speech: Sources, film: Sources, fps: Fraction) -> list[Node]:
+        """The face of a film is found in every frame, and made to talk."""
+        face = self._models.choose("face", request.backends.face)
+        track = Node(name="track", kind="track", backend=face, parameters={"fps": str(fps)}, **film.sources())
+        how = {
+            "fps": str(fps),
+            "extend": request.extend,
+            "language": request.language,
+            **self._encoding(request.format),
+        }
+        given = {**speech.given, **film.given}
+        inputs = {**speech.inputs, **film.inputs, "track": ("track",)}
+        backend = dubbing(self._models, request.backends.lipsync)
+        return [track, Node(name="dub", kind="dub", backend=backend, parameters=how, given=given, inputs=inputs)]
+
+    async def _scene(self, request: VideoRequest, camera: Camera, speech: Sources) -> list[Node]:
+        """A film is made of the picture, as long as the speech, and the face in that film talks."""
+        dubbing(self._models, request.backends.lipsync)
+        nodes, source = [], Sources((), {}, {})
+        shape, focus = (1, 1), (0.5, 0.5)
+        if request.avatar is not None:
+            portrait = await asyncio.to_thread(self._portrait_of, request.avatar)
+            shape, focus = seen(portrait.picture, portrait.face)
+            source = Sources((), {"picture": await self._put(pack_picture(portrait.picture))}, {})
+        elif request.portrait is not None:
+            limit = self._settings.limits.image_pixels
+            picture = await asyncio.to_thread(decode_picture, request.portrait, field="portrait", max_pixels=limit)
+            face = await self._models.locate(self._models.choose("face", request.backends.face), picture)
+            shape, focus = seen(picture, face)
+            source = Sources((), {"photo": await self._put(request.portrait)}, {})
+        else:
+            looking = self._models.choose("face", request.backends.face)
+            nodes = [self._drawn(request, self._side(request.size), looking)]
+            source = Sources((), {}, {"picture": ("draw",)})
+        video = self._settings.video
+        width, height = frame_size(shape, None, None, request.size or video.size)
+        within(width, height, request.upscale)
+        fps = frame_rate(request.fps or video.fps)
+        movement = {
+            "fps": str(fps),
+            "width": width,
+            "height": height,
+            "camera": camera,
+            "strength": request.strength,
+            "focus": list(focus),
+            "seed": request.seed,
+            "language": request.language,
+            **self._encoding("mp4"),
+            "crf": min(video.crf, INTERMEDIATE),
+        }
+        motion = self._models.choose("motion", request.backends.motion)
+        both = {"given": {**speech.given, **source.given}, "inputs": {**speech.inputs, **source.inputs}}
+        move = Node(name="move", kind="move", backend=motion, parameters=movement, **both)
+        return [*nodes, move, *self._dub(request, speech, Sources((), {}, {"video": ("move",)}), fps)]
+
+    def _encoding(self, format: VideoFormat) -> dict[str, Any]:
+        video = self._settings.video
+        return {"format": format, "preset": video.preset, "crf": video.crf}
 
     def subtitles(self, graph: Graph) -> Graph:
-        """What a finished video's words are found by: its own graph with a node after it, or the one that finds them
-        already. Raises `Conflict` with code no_speech for a film in which nobody speaks."""
-        film = next((node for node in graph.nodes if node.kind == "film"), None)
-        if film is None:
-            raise Conflict("Nobody speaks in this film.", code="no_speech", accepted="a talking video")
-        name = next(iter(film.inputs.get("transcript", ())), None)
-        if name is not None:
-            place = next(place for place, node in enumerate(graph.nodes) if node.name == name)
-            return Graph(nodes=graph.nodes[: place + 1])
-        language = film.parameters.get("language")
-        if "audio" in film.given:
-            backend = hearing(self._models, None, None)
-            given = {"audio": film.given["audio"]}
-            node = Node(name="subtitles", kind="transcribe", backend=backend, given=given)
-        else:
-            spoken = [node for node in graph.nodes if node.name in film.inputs["speech"]]
-            wording = {"sentences": [node.parameters["text"] for node in spoken], "language": language}
-            inputs = {"speech": film.inputs["speech"]}
-            backend = self._models.choose("transcribe", None)
-            node = Node(name="subtitles", kind="transcribe", backend=backend, parameters=wording, inputs=inputs)
-        return Graph(nodes=(*graph.nodes, node))
+        """As `captions`."""
+        return captions(self._models, graph)
 
     async def clip(self, request: ClipRequest) -> Graph:
         """Raises `UserError` for what can't be made."""
-        _one_of(request, "picture", "prompt", "video", required=True)
-        _nothing_drawn(request, "picture", "video")
+        one_of(request, "picture", "prompt", "video", required=True)
+        nothing_drawn(request, "picture", "video")
         self._known(request.backends)
         if request.video is not None:
             return await self._footage(request, request.video)
@@ -173,13 +238,11 @@ class Planner:
             "camera": request.camera,
             "strength": request.strength,
             "seed": request.seed,
-            "format": request.format,
-            "preset": video.preset,
-            "crf": video.crf,
+            **self._encoding(request.format),
         }
         motion = self._models.choose("motion", request.backends.motion)
         move = Node(name="move", kind="move", backend=motion, parameters=movement, given=given, inputs=inputs)
-        self._within(width, height, request.upscale)
+        within(width, height, request.upscale)
         return Graph(nodes=(*nodes, move, *self._enlarged(move, request)))
 
     async def _footage(self, request: ClipRequest, video: bytes) -> Graph:
@@ -195,16 +258,20 @@ class Planner:
                 field=sorted(others)[0],
                 accepted="video with upscale, format and backends",
             )
-        limits = self._settings.limits
         stored = await self._put(video)
+        facts = await self._facts(stored)
+        within(facts.width, facts.height, request.upscale)
+        return Graph(nodes=(self._enlargement(request, given={"video": stored}),))
+
+    async def _facts(self, film: str) -> FootageFacts:
+        """Of a film in the store. Raises what `footage_facts` raises, field `video`."""
+        limits = self._settings.limits
 
         def look() -> FootageFacts:
-            with self._artifacts.local(stored) as path:
+            with self._artifacts.local(film) as path:
                 return footage_facts(path, max_pixels=limits.image_pixels, max_seconds=limits.video_seconds)
 
-        facts = await asyncio.to_thread(look)
-        self._within(facts.width, facts.height, request.upscale)
-        return Graph(nodes=(self._enlargement(request, given={"video": stored}),))
+        return await asyncio.to_thread(look)
 
     def _enlarged(self, made: Node, request: VideoRequest | ClipRequest) -> tuple[Node, ...]:
         """What enlarges the film that a node makes, where that is asked for."""
@@ -215,20 +282,9 @@ class Planner:
     def _enlargement(self, request: VideoRequest | ClipRequest, **sources: Any) -> Node:
         if request.format == "gif":
             raise InvalidRequest("A gif is not enlarged.", field="upscale", accepted="mp4 or webm, or no upscale")
-        video = self._settings.video
-        how = {"factor": request.upscale, "format": request.format, "preset": video.preset, "crf": video.crf}
+        how = {"factor": request.upscale, **self._encoding(request.format)}
         backend = self._models.choose("upscale", request.backends.upscale)
         return Node(name="enlarge", kind="enlarge", backend=backend, parameters=how, **sources)
-
-    def _within(self, width: int, height: int, factor: float | None) -> None:
-        longer = max(width, height) * (factor or 1)
-        if longer > LONGEST:
-            raise TooLarge(
-                f"The film would be {longer:.0f} pixels on its longer side.",
-                code="video_too_large",
-                field="upscale",
-                accepted=f"at most {LONGEST} pixels: a smaller factor",
-            )
 
     def _known(self, backends: Backends) -> None:
         # Those that the request does not need as well: a name that nobody knows is a mistake wherever it stands.
@@ -301,13 +357,7 @@ class Planner:
         with renamed(text="transcript"):
             digest = await self._make(node)
         found = unpack_transcript(await asyncio.to_thread(self._artifacts.read, digest))
-        if found.confidence < LIKELY:
-            raise InvalidText(
-                f"That is not what is said in the recording (confidence {found.confidence:.2f}).",
-                code="text_mismatch",
-                field="transcript",
-                accepted="what is said in the recording, word for word, or no transcript",
-            )
+        likely(found)
         return node
 
     async def _portrait(self, request: VideoRequest) -> list[Node]:
@@ -317,11 +367,13 @@ class Planner:
             locate = Node(name="locate", kind="locate", backend=face, given={"photo": photo})
             await self._make(locate)
             return [locate]
-        size = max(DRAWN, request.size or self._settings.video.size)
         return [
-            self._drawn(request, size, face),
+            self._drawn(request, self._side(request.size), face),
             Node(name="locate", kind="locate", backend=face, inputs={"picture": ("draw",)}),
         ]
+
+    def _side(self, size: int | None) -> int:
+        return max(DRAWN, size or self._settings.video.size)
 
     def _drawn(self, request: VideoRequest | ClipRequest, size: int, face: str | None = None) -> Node:
         """A portrait that `face` can use, or, without it, any picture."""
@@ -337,59 +389,11 @@ class Planner:
         return Node(name="draw", kind="draw", backend=backend, parameters=drawn)
 
     async def _kept(self, name: str) -> str:
-        def packed() -> bytes:
-            identity = self._avatars.get(name).id
-            return pack_portrait(Portrait(self._avatars.picture(identity), self._avatars.face(identity)))
+        return await self._put(pack_portrait(await asyncio.to_thread(self._portrait_of, name)))
 
-        return await self._put(await asyncio.to_thread(packed))
+    def _portrait_of(self, avatar: str) -> Portrait:
+        identity = self._avatars.get(avatar).id
+        return Portrait(self._avatars.picture(identity), self._avatars.face(identity))
 
     async def _put(self, data: bytes) -> str:
         return (await asyncio.to_thread(self._artifacts.put, data)).digest
-
-
-def frame_rate(rate: float) -> Fraction:
-    """The exact rate that a decimal one means: 29.97 is 30000/1001, 25 is 25."""
-    for whole in (24, 30, 48, 60):
-        if abs(rate - whole * 1000 / 1001) < 0.005:
-            return Fraction(whole * 1000, 1001)
-    return Fraction(rate).limit_denominator(1001)
-
-
-def frame_size(shape: tuple[int, int], width: int | None, height: int | None, shorter: int) -> tuple[int, int]:
-    """Width and height of frames of a picture of this shape, even: what is not given follows from the shape; where
-    neither is, the shorter side is `shorter`. At most as long as a `Side` may be."""
-    ratio = shape[0] / shape[1]
-    if width is None and height is None:
-        width, height = (shorter, None) if ratio <= 1 else (None, shorter)
-    if width is None:
-        width = _even((height or shorter) * ratio)
-    elif height is None:
-        height = _even(width / ratio)
-    return width, height or shorter
-
-
-def _even(length: float) -> int:
-    return min(max(2 * round(length / 2), SHORTEST), LONGEST)
-
-
-def _one_of(request: VideoRequest | ClipRequest, *fields: str, required: bool) -> None:
-    given = [field for field in fields if getattr(request, field) is not None]
-    listed = " or ".join(fields)
-    if len(given) > 1:
-        raise InvalidRequest(
-            f"{' and '.join(given)} are given at once.", code="two_sources", field=given[1], accepted=f"one of {listed}"
-        )
-    if required and not given:
-        raise InvalidRequest(
-            f"There is no {listed}.", code="missing_field", field=fields[0], accepted=f"one of {listed}"
-        )
-
-
-def _nothing_drawn(request: VideoRequest | ClipRequest, *pictured: str) -> None:
-    """Raises `InvalidRequest` where it is said how to draw what is there already."""
-    given = [field for field in pictured if getattr(request, field) is not None]
-    asked = request.drawing.model_dump(exclude_none=True)
-    if given and asked:
-        raise InvalidRequest(
-            f"With {given[0]}, nothing is drawn.", field=f"drawing.{next(iter(asked))}", accepted="drawing with prompt"
-        )

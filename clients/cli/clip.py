@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from clients.cli import options, screen, sources, where
-from clients.cli.render import FORMATS, JOB, VIDEO, detachable, left, made, summary
+from clients.cli.render import CAMERAS, FORMATS, JOB, VIDEO, detachable, left, made, summary
 from clients.python.output import Output
 from pipeline.errors import InvalidRequest
 
@@ -39,7 +39,7 @@ def clip(
         typer.Option(
             "--camera",
             metavar="MOVEMENT",
-            help="still, zoom_in, zoom_out, pan_left, pan_right, pan_up, pan_down, orbit_left, orbit_right.",
+            help=CAMERAS,
             rich_help_panel=MOTION,
         ),
     ] = "zoom_in",

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 FORMATS: Final[tuple[VideoFormat, ...]] = ("mp4", "webm", "gif")
 CAPTIONS: Final[tuple[SubtitleFormat, ...]] = ("srt", "vtt")
-SAY, FACE, VIDEO, JOB = (
+CAMERAS: Final = "still, zoom_in, zoom_out, pan_left, pan_right, pan_up, pan_down, orbit_left, orbit_right."
+SAY, FACE, SCENE, VIDEO, JOB = (
     "What it says (one of the first three)",
     "The face (drawn from the seed where none is given)",
+    "The picture as a film",
     "The video",
     "On a server",
 )
@@ -81,6 +83,26 @@ def render(
     lora: options.Lora = None,
     steps: options.Steps = None,
     guidance: options.Guidance = None,
+    source_video: Annotated[
+        Path | None,
+        typer.Option("--source-video", metavar="FILE", help="A film of one face, to be dubbed.", rich_help_panel=FACE),
+    ] = None,
+    extend: Annotated[
+        str | None,
+        typer.Option(
+            "--extend",
+            metavar="HOW",
+            help="bounce, loop or hold: what that film does under a longer speech.",
+            rich_help_panel=FACE,
+        ),
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option("--camera", metavar="MOVEMENT", help=CAMERAS, rich_help_panel=SCENE)
+    ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option("--strength", metavar="X", help="How much moves: 0 to 2; 1 is natural.", rich_help_panel=SCENE),
+    ] = None,
     size: Annotated[
         int | None,
         typer.Option("--size", metavar="PIXELS", help="Side, even; 512 unless set otherwise.", rich_help_panel=VIDEO),
@@ -144,9 +166,14 @@ def render(
       mouthpiece render --audio talk.wav --transcript talk.txt --portrait me.jpg --subtitles talk.srt -o talk.mp4
 
       mouthpiece render --script speech.txt --server http://127.0.0.1:8000 --detach
+
+      mouthpiece render --script german.txt --language de --source-video talk.mp4 --backend lipsync=musetalk -o de.mp4
+
+      mouthpiece render --text "Welcome." --prompt "a woman" --camera zoom_in --upscale 2 -o scene.mp4
     """
     sources.one_of({"--text": text, "--script": script, "--audio": audio}, required=True)
-    sources.one_of({"--portrait": portrait, "--prompt": prompt, "--avatar": avatar}, required=False)
+    faces = {"--portrait": portrait, "--prompt": prompt, "--avatar": avatar, "--source-video": source_video}
+    sources.one_of(faces, required=False)
     if detach:
         detachable(at.address, output)
     elif output is None:
@@ -165,6 +192,7 @@ def render(
     ):
         recording = None if audio is None else sources.contents(audio, "--audio")
         photo = None if portrait is None else sources.contents(portrait, "--portrait")
+        film = None if source_video is None else sources.contents(source_video, "--source-video")
         said, spoken_by = sources.spoken(text, script), sources.clip_or_name(voice)
         from pipeline.contracts import Backends, Drawing, VideoRequest
 
@@ -180,6 +208,10 @@ def render(
             prompt=prompt,
             drawing=sources.contract(Drawing, **sources.drawing(negative_prompt, style, lora, steps, guidance)),
             avatar=avatar,
+            video=film,
+            extend=extend,
+            camera=camera,
+            strength=strength,
             size=size,
             upscale=upscale,
             fps=fps,

@@ -20,6 +20,8 @@ PART: Final = 25.0
 WIDTH: Final = 32
 """Columns of a bar."""
 BUSY: Final = frozenset({"assigned", "in_progress"})
+FILMS: Final = frozenset({"film", "move", "track", "dub", "enlarge"})
+"""Kinds of steps whose frames a job counts, all together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ def _bar(kind: str, steps: Sequence[Step], job: Job) -> Bar:
     state = ", ".join(words)
     if len(steps) > 1:
         return Bar(kind, f"{kind} {done}/{len(steps)}", done, len(steps), state, ended)
-    if steps == list(job.steps[-1:]) and job.frames_total and not done:
+    films = [step for step in job.steps if step.kind in FILMS]
+    if steps == films and job.frames_total and not done:
         return Bar(kind, kind, job.frames_made, job.frames_total, state, ended)
     return Bar(kind, kind, done, None if states & BUSY else 1, state, ended)
 

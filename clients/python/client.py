@@ -73,7 +73,7 @@ class Client(Studio):
 
     def render(self, request: VideoRequest, idempotency_key: str | None = None) -> VideoJob:
         key = secrets.token_urlsafe(24) if idempotency_key is None else _key(idempotency_key)
-        body = _body(request, ("audio", "voice_clip", "portrait"))
+        body = _body(request, ("audio", "voice_clip", "portrait", "video"))
         return self._one(VideoJob, "POST", "/api/v1/videos", repeatable=True, headers={"Idempotency-Key": key}, **body)
 
     def clip(self, request: ClipRequest, idempotency_key: str | None = None) -> VideoJob:

@@ -38,6 +38,8 @@ class Backend:
     and it draws again with the next seed."""
     recognises: bool = False
     """Whether a transcriber writes down speech whose text nobody knows, rather than finding known words in time."""
+    dubs: bool = False
+    """Whether a lip-sync backend works on films, too (`DubbingModel`)."""
     needs_gpu: bool = False
     vram_gigabytes: float = 0.0
     """Card memory it declares to need, in 2**30 bytes; what is measured counts where it is more."""

@@ -16,6 +16,7 @@ from pipeline.errors import SettingsError
 from pipeline.models import (
     AvatarModel,
     CloningVoice,
+    DubbingModel,
     FaceModel,
     LipsyncModel,
     MotionModel,
@@ -56,6 +57,7 @@ class Target:
     path: str
     install: str
     clones: bool = False
+    dubs: bool = False
 
     def attribute(self) -> Any:
         """What the path points to. Raises `SettingsError` with code missing_dependency or invalid_backend."""
@@ -82,7 +84,8 @@ class Target:
         found = self.attribute()
         if not inspect.isclass(found):
             raise self._invalid(f"{self.path} is not a class", "a class")
-        protocol = CloningVoice if self.clones else PROTOCOLS[self.capability]
+        wider = CloningVoice if self.clones else DubbingModel if self.dubs else None
+        protocol = wider or PROTOCOLS[self.capability]
         methods = [name for kind in reversed(protocol.__mro__) for name in vars(kind) if not name.startswith("_")]
         missing = [name for name in methods if not callable(getattr(found, name, None))]
         if missing:

@@ -50,6 +50,11 @@ def find(capability: Capability, name: str) -> Backend:
     return row if isinstance(row, Backend) else _descriptor(row)
 
 
+def dubbing() -> tuple[str, ...]:
+    """Names of the lip-sync backends of ours that work on films, whether or not they are enabled."""
+    return tuple(row.name for row in BACKENDS if row.dubs)
+
+
 def load(backend: Backend, options: Mapping[str, Any] | None = None) -> Any:
     """The model itself, built with these options: an object of the capability's protocol in `pipeline.models`.
 
@@ -133,7 +138,9 @@ def _package_version(name: str) -> str:
 
 
 def _target(backend: Backend) -> Target:
-    return Target(backend.capability, backend.name, backend.target, backend.install, backend.clones)
+    return Target(
+        backend.capability, backend.name, backend.target, backend.install, clones=backend.clones, dubs=backend.dubs
+    )
 
 
 def _capability(row: Backend | EntryPoint) -> str:

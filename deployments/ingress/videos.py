@@ -17,7 +17,7 @@ from deployments.operations import Operations
 from pipeline.contracts import Contract, JobState, SubtitleFormat, VideoJob, VideoRequest
 from pipeline.media.subtitles import TYPES
 
-FILES: Final = ("audio", "voice_clip", "portrait")
+FILES: Final = ("audio", "voice_clip", "portrait", "video")
 ENDED: Final[frozenset[JobState]] = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -39,7 +39,8 @@ def router(operations: Operations, bounds: Bounds) -> APIRouter:
     async def create(
         request: Request, response: Response, key: Key = None, wait: Annotated[float, Query(ge=0, le=600)] = 0
     ) -> VideoJob:
-        """Make a talking video: something to say (`text` or `audio`) and a face (`portrait`, `avatar`, `prompt`).
+        """Make a talking video: something to say (`text` or `audio`) and a face (`portrait`, `avatar`, `prompt`), or a
+        film of one (`video`). With `camera`, a film is made of the picture first.
 
         Answers at once with the job; `wait` seconds are spent waiting for it to end first.
         """

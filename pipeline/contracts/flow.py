@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.contracts.words import Camera, VideoFormat
+from pipeline.contracts.words import Camera, Extension, VideoFormat
 
 Samples = NDArray[np.float32]
 """(n,) float32 mono in [-1, 1]."""
@@ -55,6 +55,10 @@ class Speech:
     @property
     def seconds(self) -> float:
         return len(self.samples) / self.sample_rate
+
+    def frame_count(self, fps: Fraction) -> int:
+        """Video frames that cover the sound: the smallest whole number not shorter than it, at least 1."""
+        return max(1, -(-len(self.samples) * fps.numerator // (self.sample_rate * fps.denominator)))
 
     @staticmethod
     def join(parts: Iterable[Speech]) -> Speech:
@@ -218,9 +222,59 @@ class AnimationRequest:
 
     @property
     def frame_count(self) -> int:
-        """Frames that cover the sound: the smallest whole number not shorter than it, at least 1."""
-        speech = self.speech
-        return max(1, -(-len(speech.samples) * self.fps.numerator // (speech.sample_rate * self.fps.denominator)))
+        """Frames that cover the sound."""
+        return self.speech.frame_count(self.fps)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRequest:
+    """A film whose face is wanted in every frame."""
+
+    data: NDArray[np.uint8]
+    """The bytes of its file."""
+    fps: Fraction
+    """Frames a second that it is looked at in."""
+    max_frames: int
+    """What it may have at most, whatever its header says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """A piece of news from a film being looked at: frames so far, and at the end where the face is in them."""
+
+    frames: int
+    meshes: NDArray[np.float32] | None = None
+    """(frames, 478, 3): for each frame what `Face.landmarks` is for a picture, steadied over time; NaN where there is
+    no usable face."""
+
+
+@dataclass(frozen=True, slots=True)
+class DubRequest:
+    """A film whose face is to say `speech`. What is made is as long as the speech, and of the film's own size."""
+
+    data: NDArray[np.uint8]
+    """The bytes of its file."""
+    meshes: NDArray[np.float32]
+    """As in `Tracked`, at the same `fps`."""
+    speech: Speech
+    fps: Fraction
+    """Frames a second, of what is made as well."""
+    extend: Extension = "bounce"
+
+    @property
+    def frame_count(self) -> int:
+        """Frames that cover the sound."""
+        return self.speech.frame_count(self.fps)
+
+
+@dataclass(frozen=True, slots=True)
+class FilmFrame:
+    """One frame of a film whose face is to say something."""
+
+    picture: Picture
+    """Height and width even."""
+    mesh: NDArray[np.float32] | None
+    """(478, 3), as `Face.landmarks`; None where there is no face."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from pipeline.contracts.words import Contract
 JobKind = Literal["video"]
 """What a job makes; its id begins with the first three letters."""
 
-StepKind = Literal["measure", "speak", "draw", "locate", "film", "move", "enlarge", "transcribe"]
+StepKind = Literal["measure", "speak", "draw", "locate", "film", "move", "track", "dub", "enlarge", "transcribe"]
 """What a step does: measure a voice clip, speak a sentence, draw a portrait, find a face, make the talking video,
-make a film of a picture, enlarge a film, find the words of speech in time."""
+make a film of a picture, find the face in every frame of a film, have it say something, enlarge a film, find the words
+of speech in time."""
 
 TaskState = Literal[
     "pending", "assigned", "in_progress", "awaiting_review", "completed", "failed", "blocked", "cancelled"

@@ -10,6 +10,7 @@ from pipeline.contracts.words import (
     AudioFormat,
     Camera,
     Contract,
+    Extension,
     Factor,
     Guidance,
     Language,
@@ -62,7 +63,8 @@ class Drawing(Contract):
 
 
 class VideoRequest(Contract):
-    """A talking video: something to say (`text` or `audio`) and a face (`portrait`, `avatar` or `prompt`)."""
+    """A talking video: something to say (`text` or `audio`), and a face (`portrait`, `avatar` or `prompt`) or a film of
+    one (`video`)."""
 
     text: Text | None = None
     audio: bytes | None = None
@@ -85,8 +87,18 @@ class VideoRequest(Contract):
     """Words for a portrait to draw. With no face given at all, one is drawn from the seed."""
     drawing: Drawing = Drawing()
     """How it is drawn."""
+    video: bytes | None = None
+    """A film whose face says it instead, of the film's own size; its own sound is left out. A file part over HTTP."""
+    extend: Extension = "bounce"
+    """What `video` does where the speech is longer; where it is shorter, the film ends with the speech."""
+    camera: Camera | None = None
+    """Makes a film of the picture first, by the motion backend, and has the face in that film talk: the whole picture
+    is shown, its shorter side `size` pixels, and not the square around the face."""
+    strength: Strength = 1.0
+    """How much moves in that film."""
     size: Size | None = None
     fps: Rate | None = None
+    """Of a `video`, unless given, its own."""
     seed: Seed = 0
     head_motion: Annotated[float, Field(ge=0, le=2)] = 1.0
     blink: bool = True

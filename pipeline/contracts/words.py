@@ -24,6 +24,9 @@ Camera = Literal[
     "orbit_right",
 ]
 """How the camera moves: it pans by turning, so what it shows goes the other way, and orbits around what is in front."""
+Extension = Literal["bounce", "loop", "hold"]
+"""What a film does where the speech goes on after its end: it goes backwards and forwards again, begins anew, or stays
+at its last picture."""
 JobState = Literal["queued", "running", "completed", "failed", "cancelled"]
 
 Size = Annotated[int, Field(ge=128, le=1536, multiple_of=2, description="Side of the square picture, pixels; even.")]

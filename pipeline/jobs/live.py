@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 PREPARED: Final = 10.0
-"""Percent shown when everything but the target is made; the target's frames make the rest."""
+"""Percent shown when everything is made that is no film; the frames of the films make the rest, each film as much."""
 
 PROGRESS_SECONDS: Final = 0.25
 """Between two progress events of one job, at least."""
@@ -38,6 +38,9 @@ class LiveJob:
         self._changed = changed
         self._webhook = webhook
         self._told = 0.0
+        self._films = {node.name for node in graph.nodes if KINDS[node.kind].medium == "video"}
+        self._frames: dict[str, tuple[int, int]] = {}
+        """Of films that are being made: frames so far, of how many."""
 
     @property
     def state(self) -> TaskState:
@@ -55,7 +58,8 @@ class LiveJob:
         await self._move("assigned", "task.started", {"type": self._job.kind, "started_at": _now().isoformat()})
 
     async def complete(self, result: VideoFacts) -> None:
-        frames = {"frames_made": result.frames, "frames_total": result.frames}
+        total = max(result.frames, (self._job.frames_total or 0) if len(self._films) > 1 else 0)
+        frames = {"frames_made": total, "frames_total": total}
         data = {"result": result.model_dump(mode="json"), "duration": self._duration()}
         await self._move("completed", "task.completed", data, message="done", progress=100.0, result=result, **frames)
 
@@ -99,21 +103,34 @@ class LiveJob:
         self._progress(force=True)
 
     def work_moves(self, node: Node, made: int, total: int) -> None:
-        """So much of a step is done; of the target these are frames."""
-        if node.name != self._graph.target.name:
+        """So much of a step is done; of films these are frames."""
+        if node.name not in self._films:
             return
-        percent = PREPARED + (99.0 - PREPARED) * made / max(1, total)
         known = self._job.frames_total is not None
-        self._update(progress=max(self._job.progress, percent), frames_made=made, frames_total=total)
+        self._frames[node.name] = (made, total)
+        self._count()
         self._progress(force=not known)
 
     def work_done(self) -> None:
         """One more step has ended."""
-        before = [step for step in self._steps.values() if step.name != self._graph.target.name]
-        if before:
-            percent = PREPARED * sum(step.state == "completed" for step in before) / len(before)
-            self._update(progress=max(self._job.progress, percent))
-            self._progress()
+        self._count()
+        self._progress()
+
+    def _count(self) -> None:
+        """All films together: those that have not begun are taken to be as long as the longest that has."""
+        done = {name for name, step in self._steps.items() if step.state == "completed"}
+        others = self._steps.keys() - self._films
+        percent = PREPARED * len(others & done) / len(others) if others else PREPARED
+        longest = max((total for _, total in self._frames.values()), default=None)
+        update: dict[str, Any] = {}
+        if longest is not None:
+            known = {name: self._frames.get(name, (0, longest)) for name in self._films}
+            counted = [(total, total) if name in done else known[name] for name, (_, total) in known.items()]
+            shares = sum(made / max(1, total) for made, total in counted) / len(counted)
+            percent += (99.0 - PREPARED) * min(1.0, shares)
+            made, total = (sum(numbers) for numbers in zip(*counted, strict=True))
+            update = {"frames_made": made, "frames_total": total}
+        self._update(progress=max(self._job.progress, min(percent, 99.0)), **update)
 
     def _progress(self, *, force: bool = False) -> None:
         now = time.monotonic()

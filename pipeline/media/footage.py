@@ -51,6 +51,8 @@ class FootageFacts:
     """How long it is shown; by the header, so an estimate."""
     sound: str | None
     """Codec of its first sound track: aac, opus ..."""
+    turned: int = 0
+    """Quarter turns, anticlockwise, that make its stored pictures upright: 0 to 3."""
 
     @property
     def frame_count(self) -> int:
@@ -59,20 +61,13 @@ class FootageFacts:
 
 
 def footage_facts(path: Path, *, field: str = "video", max_pixels: int, max_seconds: float) -> FootageFacts:
-    """Reads the header alone.
+    """Reads the header and the first picture, which is where decoders say how a film is to be turned.
 
     Raises `InvalidMedia` with code not_video (no film that is read here), corrupt_video, no_pictures, too_small or
     too_many_pixels, and `TooLarge` with code video_too_long.
     """
     with opened(path, field) as container:
-        facts = _facts(container, field)
-    if facts.width * facts.height > max_pixels:
-        raise InvalidMedia(
-            f"The film's pictures are {facts.width} x {facts.height}.",
-            code="too_many_pixels",
-            field=field,
-            accepted=f"at most {max_pixels / 1e6:g} million pixels",
-        )
+        facts = _facts(container, field, max_pixels)
     if facts.seconds > max_seconds:
         raise TooLarge(
             f"The film lasts {facts.seconds:.0f} s.",
@@ -83,25 +78,26 @@ def footage_facts(path: Path, *, field: str = "video", max_pixels: int, max_seco
     return facts
 
 
-def footage_frames(path: Path, facts: FootageFacts, *, field: str = "video", max_frames: int) -> Iterator[Picture]:
+def footage_frames(
+    path: Path, facts: FootageFacts, *, field: str = "video", max_frames: int, start: int = 0
+) -> Iterator[Picture]:
     """The pictures in order, `facts.fps` of them a second: (height, width, 3) uint8 RGB, one in memory at a time.
 
-    A film of uneven rate is shown as a player would: at each moment the latest picture. Raises `InvalidMedia` with
-    code corrupt_video where nothing can be decoded, and `TooLarge` with code video_too_long past `max_frames`,
-    whatever the header said.
+    A film of uneven rate is shown as a player would: at each moment the latest picture. `start` leaves out so many of
+    the same pictures; where the film has an index, most of them are not even decoded. Raises `InvalidMedia` with code
+    corrupt_video where nothing can be decoded, and `TooLarge` with code video_too_long past `max_frames`, whatever the
+    header said.
     """
     import av
 
-    given = 0
+    given = start
     held: Picture | None = None
     try:
         with opened(path, field) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             first: Fraction | None = None
-            for frame in container.decode(stream):
-                base = frame.time_base or Fraction(0)
-                at = Fraction(frame.pts * base) if frame.pts is not None else Fraction(given) / facts.fps
+            for frame, at in _timed(container, stream, facts, start):
                 first = at if first is None else first
                 # This picture is on from `at`; until then the one before it was.
                 due = -((first - at) * facts.fps // 1) if at > first else 0
@@ -121,6 +117,33 @@ def footage_frames(path: Path, facts: FootageFacts, *, field: str = "video", max
     yield held
 
 
+def _timed(container: Any, stream: Any, facts: FootageFacts, start: int) -> Iterator[tuple[Any, Fraction]]:
+    """Pictures and their times in seconds: first one, then those from one on that is shown at `start` or before."""
+    frames = enumerate(container.decode(stream))
+    for number, frame in frames:
+        at = _at(frame, number, facts)
+        yield frame, at
+        if number == 0 and start and frame.pts is not None:
+            wanted = at + start / facts.fps
+            container.seek(int(wanted / frame.time_base), stream=stream)
+            later = container.decode(stream)
+            landed = next(later, None)
+            if landed is None or landed.pts is None or _at(landed, 0, facts) > wanted:
+                # No index, or a wrong one: all of it, then.
+                container.seek(frame.pts, stream=stream)
+                later = container.decode(stream)
+            else:
+                yield landed, _at(landed, 0, facts)
+            yield from ((each, _at(each, 0, facts)) for each in later if each.pts is not None)
+            return
+
+
+def _at(frame: Any, number: int, facts: FootageFacts) -> Fraction:
+    if frame.pts is None:
+        return Fraction(number) / facts.fps
+    return Fraction(frame.pts * (frame.time_base or Fraction(0)))
+
+
 def opened(path: Path, field: str) -> InputContainer:
     import av
 
@@ -134,7 +157,7 @@ def opened(path: Path, field: str) -> InputContainer:
         raise _corrupt(error, field) from error
 
 
-def _facts(container: InputContainer, field: str) -> FootageFacts:
+def _facts(container: InputContainer, field: str, max_pixels: int) -> FootageFacts:
     if not container.streams.video:
         raise InvalidMedia("The film has no pictures.", code="no_pictures", field=field, accepted=ACCEPTED)
     stream = container.streams.video[0]
@@ -151,23 +174,44 @@ def _facts(container: InputContainer, field: str) -> FootageFacts:
     else:
         seconds = (container.duration or 0) / 1_000_000
     ratio = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
+    width, height = max(2, 2 * round(stream.width * ratio / 2)), max(2, 2 * round(stream.height / 2))
+    if width * height > max_pixels:
+        raise InvalidMedia(
+            f"The film's pictures are {width} x {height}.",
+            code="too_many_pixels",
+            field=field,
+            accepted=f"at most {max_pixels / 1e6:g} million pixels",
+        )
+    turned = _turned(container, stream, field)
     sound = container.streams.audio[0].codec_context.name if container.streams.audio else None
     return FootageFacts(
-        max(2, 2 * round(stream.width * ratio / 2)),
-        max(2, 2 * round(stream.height / 2)),
+        *((height, width) if turned % 2 else (width, height)),
         min(max(rate, SLOWEST), QUICKEST).limit_denominator(1001),
         seconds,
         sound,
+        turned,
     )
 
 
+def _turned(container: Any, stream: Any, field: str) -> int:
+    import av
+
+    try:
+        frame = next(container.decode(stream), None)
+    except av.error.FFmpegError as error:
+        raise _corrupt(error, field) from error
+    # Degrees anticlockwise that turn what is stored into what is shown; cameras write quarters.
+    return round((0 if frame is None else frame.rotation) / 90) % 4
+
+
 def _picture(frame: Any, facts: FootageFacts) -> Picture:
-    rgb = frame.to_ndarray(format="rgb24")
+    rgb = np.rot90(frame.to_ndarray(format="rgb24"), facts.turned)
     if rgb.shape[:2] == (facts.height, facts.width):
-        return rgb
+        return np.ascontiguousarray(rgb)
     import cv2
 
-    return np.asarray(cv2.resize(rgb, (facts.width, facts.height), interpolation=cv2.INTER_CUBIC), np.uint8)
+    size = (facts.width, facts.height)
+    return np.asarray(cv2.resize(np.ascontiguousarray(rgb), size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def _bounded(frames: int, most: int, field: str) -> None:

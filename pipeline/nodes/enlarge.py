@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -27,8 +29,7 @@ async def enlarge(node: Node, inputs: Inputs, bench: Bench, tell: Tell) -> Outpu
     """`video`: a film, uploaded or made by the node before. Raises what `footage_facts` raises, field `video`."""
     wanted = Enlargement.model_validate(node.parameters)
     limits = bench.settings.limits
-    (digest,) = inputs.digests["video"]
-    facts = await asyncio.to_thread(_facts, bench, digest)
+    facts = await film_facts(bench, inputs)
     data = await inputs.one("video")
     width, height = enlarged_size(facts.width, facts.height, wanted.factor)
     total = facts.frame_count
@@ -66,6 +67,13 @@ async def enlarge(node: Node, inputs: Inputs, bench: Bench, tell: Tell) -> Outpu
 def enlarged_size(width: int, height: int, factor: float) -> tuple[int, int]:
     """Even, as encoders need it."""
     return 2 * round(width * factor / 2), 2 * round(height * factor / 2)
+
+
+async def film_facts(bench: Bench, inputs: Inputs, fps: Fraction | None = None) -> FootageFacts:
+    """Of the film that a node is made from, looked at in `fps` frames a second where given."""
+    (digest,) = inputs.digests["video"]
+    facts = await asyncio.to_thread(_facts, bench, digest)
+    return facts if fps is None else replace(facts, fps=fps)
 
 
 def _facts(bench: Bench, digest: str) -> FootageFacts:

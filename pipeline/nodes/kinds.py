@@ -10,12 +10,14 @@ from pipeline.contracts import Capability, StepKind
 from pipeline.graph import Node
 from pipeline.nodes.bench import Bench, Inputs, Output, Tell
 from pipeline.nodes.draw import draw
+from pipeline.nodes.dub import dub
 from pipeline.nodes.enlarge import enlarge
 from pipeline.nodes.film import film
 from pipeline.nodes.locate import locate
 from pipeline.nodes.measure import measure
 from pipeline.nodes.move import move
 from pipeline.nodes.speak import speak
+from pipeline.nodes.track import track
 from pipeline.nodes.transcribe import transcribe
 
 Medium = Literal["audio", "image", "video"]
@@ -40,6 +42,8 @@ KINDS: Final[Mapping[StepKind, Kind]] = {
     "locate": Kind("face", "image", "locating", locate),
     "film": Kind("lipsync", "video", "animating", film),
     "move": Kind("motion", "video", "moving", move),
+    "track": Kind("face", "video", "tracking", track),
+    "dub": Kind("lipsync", "video", "dubbing", dub),
     "enlarge": Kind("upscale", "video", "enlarging", enlarge),
     "transcribe": Kind("transcribe", "audio", "transcribing", transcribe),
 }

@@ -11,13 +11,15 @@ from pipeline.graph import Node
 from pipeline.media.image import decode_picture
 from pipeline.nodes.bench import Bench, Inputs, Output, Tell
 from pipeline.nodes.receive import received
+from pipeline.nodes.speech import heard
 from pipeline.storage.parcels import unpack_picture
 
 
 class Movement(Contract):
     """Parameters of the node: those of `MotionRequest` and `Encoding`."""
 
-    frames: int
+    frames: int | None = None
+    """None is as many as the speech that the node is given lasts."""
     fps: str
     """A fraction: 25, 30000/1001."""
     width: int
@@ -29,35 +31,40 @@ class Movement(Contract):
     format: VideoFormat = "mp4"
     preset: str
     crf: int
+    language: str = "en"
 
 
 async def move(node: Node, inputs: Inputs, bench: Bench, tell: Tell) -> Output:
-    """`photo`: an image file, or `picture`: what `draw` made. The film has no sound.
+    """`photo`: an image file, or `picture`: what `draw` made; `speech` or `audio` where the film is to be as long. The
+    film has no sound.
 
-    Raises `InvalidImage` (field `picture`), and `TooLarge` where the file grows past `limits.video_megabytes`.
+    Raises `InvalidImage` (field `picture`), what `heard` raises, and `TooLarge` where the file grows past
+    `limits.video_megabytes`.
     """
     movement = Movement.model_validate(node.parameters)
+    fps, frames = Fraction(movement.fps), movement.frames
+    if frames is None:
+        frames = (await heard(inputs, bench.settings.limits, movement.language)).frame_count(fps)
     request = MotionRequest(
         await _picture(inputs, bench),
-        movement.frames,
+        frames,
         movement.width,
         movement.height,
-        Fraction(movement.fps),
+        fps,
         movement.camera,
         movement.strength,
         movement.focus,
         movement.seed,
     )
     encoding = Encoding(movement.format, movement.preset, movement.crf)
-    tell(0, movement.frames)
-    stored = await received(bench.models.move(node.backend, request, encoding), movement.frames, bench, tell)
-    fps = float(request.fps)
+    tell(0, frames)
+    stored = await received(bench.models.move(node.backend, request, encoding), frames, bench, tell)
     return Output(
         stored,
         {
-            "seconds": movement.frames / fps,
-            "frames": movement.frames,
-            "fps": fps,
+            "seconds": frames / float(fps),
+            "frames": frames,
+            "fps": float(fps),
             "size": min(movement.width, movement.height),
             "width": movement.width,
             "height": movement.height,

@@ -9,7 +9,7 @@ from pipeline.contracts.words import Contract
 from pipeline.errors import InvalidText
 from pipeline.graph import Node
 from pipeline.nodes.bench import Bench, Inputs, Output, Tell
-from pipeline.nodes.film import said
+from pipeline.nodes.speech import said
 from pipeline.steps.transcribe import transcribed, worded
 from pipeline.storage.parcels import pack_transcript, unpack_speech
 from pipeline.text import joined

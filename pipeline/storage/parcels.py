@@ -1,4 +1,4 @@
-"""What steps hand each other, as the bytes of artifacts: speech, portraits, tints, conditionings, pictures.
+"""What steps hand each other, as the bytes of artifacts: speech, portraits, tints, conditionings, pictures, meshes.
 
 NumPy's .npz without compression and without dates: the same value gives the same bytes. Reading what is not such a
 file raises `ValueError`; that it is the file that was stored is the store's to know.
@@ -129,6 +129,15 @@ def unpack_portrait(data: bytes) -> Portrait:
     x, y, side = arrays["crop"].tolist()
     face = Face(arrays["landmarks"], (x0, y0, x1, y1), yaw, pitch, roll, quality, (x, y, side))
     return Portrait(arrays["picture"], face)
+
+
+def pack_meshes(meshes: NDArray[np.float32]) -> bytes:
+    """(n, 478, 3), as in `Tracked`."""
+    return _pack(meshes=meshes)
+
+
+def unpack_meshes(data: bytes) -> NDArray[np.float32]:
+    return _unpack(data, "meshes")["meshes"]
 
 
 def _pack(**arrays: NDArray[Any]) -> bytes:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
+from pipeline.media.video import VideoWriter
 from tests.api.conftest import error, refused
 
 pytestmark = pytest.mark.usefixtures("then_a_good_request_works")
@@ -230,3 +234,20 @@ def test_forms(api: httpx.Client, photo: bytes) -> None:
     )
     many = {f"field{n}": "x" for n in range(100)}
     refused(api.post("/api/v1/videos", data=many, files={"portrait": photo}), "invalid_form", "body")
+
+
+def test_a_film_needs_a_lipsync_that_works_on_films(api: httpx.Client, tmp_path: Path) -> None:
+    """The one that is enabled here draws on pictures: which others there are is said, over every way in."""
+    path = tmp_path / "film.mp4"
+    with VideoWriter(path, size=(128, 128), fps=Fraction(25)) as writer:
+        writer.write_frames(np.full((3, 192, 128), 120, np.uint8))
+    form = {"text": "Hello.", "backends.lipsync": "meshwarp"}
+    named = refused(
+        api.post("/api/v1/videos", data=form, files={"video": path.read_bytes()}), "no_dubbing", "backends.lipsync"
+    )
+    assert "meshwarp" in str(named["message"])
+    scene = {"text": "Hello.", "prompt": "a man", "camera": "zoom_in"}
+    refusal = refused(api.post("/api/v1/videos", json=scene), "no_dubbing", "backends.lipsync")
+    assert "wav2lip, musetalk" in str(refusal["accepted"])
+    refused(api.post("/api/v1/videos", json={"text": "Hello.", "video": "me.mp4"}), "file_in_json", "video")
+    refused(api.post("/api/v1/videos", data={"text": "Hello."}, files={"video": b"x"}), "not_video", "video")

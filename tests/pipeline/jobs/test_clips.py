@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.contracts import ClipRequest, VideoRequest
 from pipeline.errors import Conflict, InvalidImage, InvalidRequest, MouthpieceError, TooLarge, UnknownName
-from pipeline.plan import frame_size
+from pipeline.nodes.shapes import frame_size
 from tests.pipeline.jobs.works import CountedModels, works
 
 pytestmark = pytest.mark.anyio

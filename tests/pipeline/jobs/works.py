@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.contracts import (
     AnimationRequest,
     Capability,
+    DubRequest,
     Encoding,
     EnlargeRequest,
     Face,
@@ -26,6 +27,8 @@ from pipeline.contracts import (
     Samples,
     Speech,
     SpeechRequest,
+    Tracked,
+    TrackRequest,
     Transcript,
     TranscriptionRequest,
     UpscaleRequest,
@@ -62,6 +65,10 @@ class CountedModels:
         self.calls: Counter[str] = Counter()
         self.hook: Callable[[str], object] | None = None
         self.version = "1"
+        self.films = True
+        """Whether its lip-sync works on films."""
+        self.footage = b""
+        """The film that it makes of a picture and of a film, where something is done with that afterwards."""
 
     def choose(self, capability: Capability, name: str | None) -> str:
         if name not in (None, "counted"):
@@ -131,13 +138,32 @@ class CountedModels:
         yield Film(total, content)
         yield Film(total, b"", {"render": 0.01, "encode": 0.02})
 
+    def dubs(self, backend: str) -> bool:
+        return self.films
+
+    def dubbing(self) -> tuple[str, ...]:
+        return ("dubber",)
+
+    async def track(self, backend: str, request: TrackRequest) -> AsyncIterator[Tracked]:
+        await self._called("track")
+        yield Tracked(4)
+        yield Tracked(8, np.zeros((8, 478, 3), np.float32))
+
+    async def dub(self, backend: str, request: DubRequest, encoding: Encoding) -> AsyncIterator[Film]:
+        await self._called("dub")
+        for made in range(0, request.frame_count, 5):
+            await asyncio.sleep(0)
+            yield Film(min(request.frame_count, made + 5))
+        content = request.speech.samples.tobytes() + request.data.tobytes()[:100] + request.extend.encode()
+        yield Film(request.frame_count, self.footage or content)
+
     async def move(self, backend: str, request: MotionRequest, encoding: Encoding) -> AsyncIterator[Film]:
         await self._called("move")
         for made in range(0, request.frame_count, 5):
             await asyncio.sleep(0)
             yield Film(min(request.frame_count, made + 5))
         content = f"{request.camera} {request.width}x{request.height} {request.frame_count}".encode()
-        yield Film(request.frame_count, content + request.picture.tobytes()[:100])
+        yield Film(request.frame_count, self.footage or content + request.picture.tobytes()[:100])
 
     async def upscale(self, backend: str, request: UpscaleRequest) -> Picture:
         await self._called("upscale")

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.contracts import Phoneme, Speech
 from pipeline.errors import InvalidText
-from pipeline.nodes.film import LAST_PAUSE, said
+from pipeline.nodes.speech import LAST_PAUSE, said
 from pipeline.storage.parcels import pack_speech, unpack_speech
 
 RATE = 1000

@@ -86,6 +86,16 @@ def halved(yuv: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(yuv, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def i420(yuv: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(h * 3 / 2, w) planes of an (h, w, 3) picture in YUV; h and w even."""
+    height, width = yuv.shape[:2]
+    small = halved(yuv)
+    planes = np.empty((height * 3 // 2, width), np.uint8)
+    planes[:height] = yuv[..., 0]
+    planes[height:] = np.concatenate([small[..., 1].ravel(), small[..., 2].ravel()]).reshape(-1, width)
+    return planes
+
+
 @dataclass(frozen=True, slots=True)
 class Patch:
     """A small piece of picture as I420 planes."""

@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deployments.backends.lipsync.meshwarp.portrait import i420
 from deployments.backends.lipsync.musetalk.box import CHIN_MARGIN, Box, face_box, square_around, with_chin
 from deployments.backends.lipsync.musetalk.generator import Generator
 from deployments.backends.lipsync.musetalk.labels import Labeller
 from deployments.backends.lipsync.musetalk.landmarks import sixty_eight
 from deployments.backends.lipsync.musetalk.mask import Mode, faded, replaced
-from deployments.backends.lipsync.musetalk.paste import Patch, i420
+from deployments.backends.lipsync.musetalk.paste import Patch
 from deployments.backends.lipsync.musetalk.resampling import lanczos, matrix
 from pipeline.contracts import Picture
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal
 
 from deployments.backends import device
 from deployments.backends.lipsync.limits import check
 from deployments.backends.lipsync.musetalk import labels
-from pipeline.contracts import AnimationRequest, Frames, Speech
+from pipeline.contracts import AnimationRequest, FilmFrame, Frames, Speech
 
 if TYPE_CHECKING:
     from deployments.backends.lipsync.musetalk.avatar import Avatar
@@ -29,7 +30,7 @@ HOST_BATCH: Final = 4
 
 
 class Musetalk:
-    """Implements `pipeline.models.LipsyncModel`.
+    """Implements `pipeline.models.DubbingModel`.
 
     Draws the mouth and what is around it; `head_motion` and `blink` of a request are not its own to draw. Options:
 
@@ -93,6 +94,17 @@ class Musetalk:
         """Raises `InvalidRequest` before the first chunk where size, rate or face can't be drawn."""
         check(request)
         yield from self.speak(self._portrait(request), request.speech, request.fps)
+
+    def dub(self, frames: Iterator[FilmFrame], speech: Speech, fps: Fraction) -> Iterator[Frames]:
+        """Nothing of the film is kept: its frames are made ready, drawn and forgotten batch by batch."""
+        from deployments.backends.lipsync.musetalk.avatar import prepared
+        from deployments.backends.lipsync.musetalk.footage import shot
+
+        def avatars() -> Iterator[Avatar]:
+            while part := [shot(frame) for frame in islice(frames, self._renderer.batch)]:
+                yield prepared(part, self._look, self._generator)
+
+        yield from self._renderer.film(avatars(), speech, fps)
 
     def prepare(self, footage: Footage) -> Avatar:
         """A film made ready, for the caller to keep and to have speak as often as wanted.

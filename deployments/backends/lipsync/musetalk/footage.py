@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from deployments.backends.lipsync.meshwarp.portrait import BT601, cut
 from deployments.backends.lipsync.musetalk.avatar import Shot
 from deployments.backends.lipsync.musetalk.box import Box
-from deployments.backends.lipsync.musetalk.landmarks import steadied
-from pipeline.contracts import AnimationRequest, Face, Picture
+from pipeline.contracts import AnimationRequest, Face, FilmFrame, Picture
 from pipeline.errors import InvalidRequest, UnusableFace
+from pipeline.media.steadying import steadied
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,16 @@ class Footage:
         for picture, face, mesh in zip(self.pictures, self.faces, meshes, strict=True):
             frame = np.asarray(cv2.transform(picture, BT601), np.uint8)
             yield Shot(picture, frame, mesh, None if face is None else Box(*face.box))
+
+
+def shot(frame: FilmFrame) -> Shot:
+    """One frame of a film whose faces are held steady already."""
+    yuv = np.asarray(cv2.transform(frame.picture, BT601), np.uint8)
+    if frame.mesh is None:
+        return Shot(frame.picture, yuv, None)
+    mesh = frame.mesh[:, :2].astype(np.float64) + 0.5
+    (x0, y0), (x1, y1) = mesh.min(axis=0), mesh.max(axis=0)
+    return Shot(frame.picture, yuv, mesh, Box(float(x0), float(y0), float(x1), float(y1)))
 
 
 def portrait(request: AnimationRequest) -> Shot:

@@ -9,19 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deployments.backends.lipsync.meshwarp.portrait import BT601, halved
+from deployments.backends.lipsync.meshwarp.portrait import BT601
 from deployments.backends.lipsync.musetalk.box import Box
 from deployments.backends.lipsync.musetalk.resampling import matrix, triangle
-
-
-def i420(yuv: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(h * 3 / 2, w) planes of an (h, w, 3) picture in YUV; h and w even."""
-    height, width = yuv.shape[:2]
-    small = halved(yuv)
-    planes = np.empty((height * 3 // 2, width), np.uint8)
-    planes[:height] = yuv[..., 0]
-    planes[height:] = np.concatenate([small[..., 1].ravel(), small[..., 2].ravel()]).reshape(-1, width)
-    return planes
 
 
 def blend(behind: Tensor, faces: Tensor, alpha: Tensor) -> Tensor:

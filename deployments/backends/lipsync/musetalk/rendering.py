@@ -21,31 +21,34 @@ AHEAD: Final = 2
 """Batches under way on a card while the one before is encoded: bounds memory, and keeps both busy."""
 
 
-def frame_count(speech: Speech, fps: Fraction) -> int:
-    """Frames that cover the sound, at least 1: as `AnimationRequest` has it."""
-    return max(1, -(-len(speech.samples) * fps.numerator // (speech.sample_rate * fps.denominator)))
-
-
 class Renderer:
     """Draws `batch` frames at once with these networks."""
 
     def __init__(self, generator: Generator, ear: Ear, batch: int) -> None:
         self.generator = generator
-        self._ear, self._batch = ear, batch
+        self._ear, self.batch = ear, batch
 
     def frames(self, avatar: Avatar, speech: Speech, fps: Fraction) -> Iterator[Frames]:
-        """`frame_count` frames in batches; planes are (n, h * 3 / 2, w). Frames without a face are as they were.
+        """`Speech.frame_count` frames in batches; planes are (n, h * 3 / 2, w). Frames without a face are as they were.
 
         A film goes forwards and backwards, again and again.
         """
-        count = frame_count(speech, fps)
+        count = speech.frame_count(fps)
+        parts = ((avatar, avatar.places(at, min(self.batch, count - at))) for at in range(0, count, self.batch))
+        yield from self._queued(parts, speech, fps)
+
+    def film(self, avatars: Iterator[Avatar], speech: Speech, fps: Fraction) -> Iterator[Frames]:
+        """The same of a film as it comes, a batch of its frames at once: each frame is shown once, in order."""
+        yield from self._queued(((avatar, list(range(len(avatar.patches)))) for avatar in avatars), speech, fps)
+
+    def _queued(self, parts: Iterator[tuple[Avatar, list[int]]], speech: Speech, fps: Fraction) -> Iterator[Frames]:
         hearing = Hearing(self._ear, speech, fps, self.generator.dtype)
         ahead = AHEAD if self.generator.device.startswith("cuda") else 0
         under_way: deque[Transfer] = deque()
-        for first in range(0, count, self._batch):
-            length = min(self._batch, count - first)
-            planes = self.drawn(avatar, avatar.places(first, length), hearing.tokens(first, length))
-            under_way.append(Transfer(first, planes))
+        first = 0
+        for avatar, places in parts:
+            under_way.append(Transfer(first, self.drawn(avatar, places, hearing.tokens(first, len(places)))))
+            first += len(places)
             if len(under_way) > ahead:
                 yield under_way.popleft().frames()
         while under_way:
@@ -65,7 +68,7 @@ class Renderer:
         if all(avatar.patches[place] is None for place in places):
             return planes
         # The last batch is as large as the others: what is compiled or tuned for a size is so once.
-        padding = self._batch - len(places)
+        padding = self.batch - len(places)
         wanted = torch.tensor(places + places[-1:] * padding).to(there, non_blocking=True)
         if padding:
             tokens = torch.cat([tokens, tokens[-1:].expand(padding, -1, -1)])

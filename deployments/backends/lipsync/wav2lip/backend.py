@@ -1,12 +1,13 @@
-"""lipsync-wav2lip: the published Wav2Lip network makes a still photo talk.
+"""lipsync-wav2lip: the published Wav2Lip network makes a still photo talk, or the face of a film.
 
-Its mouth is pasted softly into the picture, whose eyes and head are moved as those of lipsync-meshwarp.
+Its mouth is pasted softly into the picture. A still photo's eyes and head are moved as those of lipsync-meshwarp.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Final, Literal
 
@@ -22,12 +23,13 @@ from deployments.backends.lipsync.meshwarp.head import Head, head_poses, loudnes
 from deployments.backends.lipsync.meshwarp.portrait import BT601, PAD, Canvas, Portrait, square
 from deployments.backends.lipsync.wav2lip.mel import HOP, RATE, mel
 from deployments.backends.lipsync.wav2lip.region import Region, shown
+from deployments.backends.lipsync.wav2lip.shot import Shot
 from deployments.backends.lipsync.wav2lip.windows import STEPS, starts, windows
 from deployments.backends.precision import Precision
 from deployments.backends.published import licences
 from deployments.backends.published.catalogue import find
 from deployments.backends.published.location import located
-from pipeline.contracts import AnimationRequest, Frames, Speech
+from pipeline.contracts import AnimationRequest, FilmFrame, Frames, Speech
 from pipeline.errors import InvalidRequest
 from pipeline.media.resampler import Resampler
 
@@ -36,7 +38,7 @@ AFTER: Final = STEPS * HOP
 
 
 class Wav2Lip:
-    """Implements `pipeline.models.LipsyncModel`.
+    """Implements `pipeline.models.DubbingModel`.
 
     `model` is the published one, `weights` a file of one's own in either published format, or a folder that has the
     published file under its name. `audio_offset` is in seconds: a frame's window of sound begins so much after the
@@ -92,6 +94,20 @@ class Wav2Lip:
                 for at, part in _batches(first[begin : begin + length], self._batch)
             ]
             yield Frames(begin, np.concatenate(planes))
+
+    def dub(self, frames: Iterator[FilmFrame], speech: Speech, fps: Fraction) -> Iterator[Frames]:
+        """As many frames as the network makes at once come out together, and are in memory together."""
+        sound, count = heard(speech), speech.frame_count(fps)
+        for begin, first in _batches(starts(count, fps, sound.shape[1], self._offset), self._batch):
+            shots = [Shot.of(frame) for frame in islice(frames, len(first))]
+            speaking = [at for at, shot in enumerate(shots) if shot.region is not None]
+            if speaking:
+                looks = np.stack([shots[at].shown for at in speaking])
+                for at, face in zip(
+                    speaking, self._inference.spoken(windows(sound, first[speaking]), looks), strict=True
+                ):
+                    shots[at].put(face)
+            yield Frames(begin, np.stack([shot.planes for shot in shots]))
 
 
 class Scene:

@@ -25,6 +25,11 @@ class Inference:
         with torch.inference_mode():
             return self._network.look(self._there(face[None]))
 
+    def spoken(self, sounds: NDArray[np.float32], faces: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As `faces`, each window said by a face of its own: (n, 6, 96, 96)."""
+        with torch.inference_mode():
+            return self._network(self._there(sounds), self._there(faces)).float().cpu().numpy()
+
     def faces(self, sounds: NDArray[np.float32], looks: list[Tensor]) -> NDArray[np.float32]:
         """(n, 3, 96, 96) in 0..1, BGR, from (n, 1, 80, 16) windows of sound and one face."""
         with torch.inference_mode():

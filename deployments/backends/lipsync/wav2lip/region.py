@@ -22,6 +22,8 @@ from pipeline.contracts import Picture
 Array = NDArray[np.float32]
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels; the last two are just outside."""
+Size = tuple[int, int]
+"""Width and height in pixels."""
 
 SIDE: Final = 96
 """Pixels of a side of the face that the network sees and makes."""
@@ -37,16 +39,17 @@ FEATHER: Final = 0.12
 """Width of the fading edge as a share of the face's width, if the lips are not closer to the edge than that."""
 
 
-def face_box(landmarks: Array, size: int) -> Box:
-    """The part of a (size, size) picture that the network is shown: forehead to chin and cheek to cheek.
+def face_box(landmarks: Array, size: Size) -> Box:
+    """The part of a picture of this size that the network is shown: forehead to chin and cheek to cheek.
 
     That is what the boxes are around that the authors' detector was taught with (Yang et al., "WIDER FACE", 2016, 3.2).
     """
     oval = landmarks[list(OVAL), :2]
     low, high = oval.min(axis=0), oval.max(axis=0)
     high = high + np.array([0, CHIN * (high[1] - low[1])], np.float32)
-    x0, y0 = np.clip(np.floor(low).astype(int), 0, size - 2)
-    x1, y1 = np.clip(np.ceil(high).astype(int) + 1, (x0 + 2, y0 + 2), size)
+    most = np.array(size)
+    x0, y0 = np.clip(np.floor(low).astype(int), 0, most - 2)
+    x1, y1 = np.clip(np.ceil(high).astype(int) + 1, (x0 + 2, y0 + 2), most)
     return int(x0), int(y0), int(x1), int(y1)
 
 
@@ -61,8 +64,8 @@ def shown(rgb: Picture, box: Box) -> Array:
     return np.concatenate([masked, whole])
 
 
-def mask(landmarks: Array, box: Box, size: int, kept: Sequence[Box] = ()) -> Array:
-    """(size, size) in 0..1: how much of a pixel is the network's. 1 on the lips, 0 outside the box and in `kept`."""
+def mask(landmarks: Array, box: Box, size: Size, kept: Sequence[Box] = ()) -> Array:
+    """(height, width) in 0..1: how much of a pixel is the network's. 1 on the lips, 0 outside the box and in `kept`."""
     x0, y0, x1, y1 = box
     points = landmarks[:, :2]
     mouth, chin = points[13], points[152]
@@ -72,13 +75,16 @@ def mask(landmarks: Array, box: Box, size: int, kept: Sequence[Box] = ()) -> Arr
     depth = np.clip((jaw - mouth) @ down / max(float((chin - mouth) @ down), 1.0), 0, 1)
     jaw += depth[:, None] * down * (CHIN * (y1 - y0))
     outline = np.concatenate([points[list(TOP)], jaw])
-    inside = np.zeros((size + 2, size + 2), np.uint8)  # a frame of nothing, so that the edge fades at the picture's too
+    width, height = size
+    inside = np.zeros(
+        (height + 2, width + 2), np.uint8
+    )  # a frame of nothing, so that the edge fades at the picture's too
     cv2.fillPoly(inside, [np.rint((outline + 1) * 16).astype(np.int32)], (1,), shift=4)
     inside[: y0 + 1], inside[y1 + 1 :], inside[:, : x0 + 1], inside[:, x1 + 1 :] = 0, 0, 0, 0
     for kx0, ky0, kx1, ky1 in kept:
         inside[max(ky0, 0) + 1 : ky1 + 1, max(kx0, 0) + 1 : kx1 + 1] = 0
     depths = np.asarray(cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)[1:-1, 1:-1]
-    lips = np.clip(np.rint(points[list(OUTER_UPPER + OUTER_LOWER)]).astype(int), 0, size - 1)
+    lips = np.clip(np.rint(points[list(OUTER_UPPER + OUTER_LOWER)]).astype(int), 0, np.array(size) - 1)
     nearest = float(depths[lips[:, 1], lips[:, 0]].min())
     return step(0.0, max(min(FEATHER * (x1 - x0), nearest), 1.0), depths)
 
@@ -98,8 +104,8 @@ class Region:
 
     @classmethod
     def of(cls, yuv: NDArray[np.uint8], landmarks: Array, kept: Sequence[Box] = ()) -> Region:
-        """Of a (size, size, 3) picture. `kept` are boxes that stay as they are."""
-        size = yuv.shape[0]
+        """Of a (height, width, 3) picture, both even. `kept` are boxes that stay as they are."""
+        size = (yuv.shape[1], yuv.shape[0])
         box = face_box(landmarks, size)
         share = mask(landmarks, box, size, kept)
         rows, columns = np.flatnonzero(share.any(axis=1)), np.flatnonzero(share.any(axis=0))

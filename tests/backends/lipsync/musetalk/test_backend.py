@@ -11,10 +11,9 @@ import pytest
 import torch
 
 from deployments.backends import registry
-from deployments.backends.lipsync.meshwarp.portrait import cut
+from deployments.backends.lipsync.meshwarp.portrait import cut, i420
 from deployments.backends.lipsync.musetalk.backend import Musetalk
 from deployments.backends.lipsync.musetalk.footage import Footage, portrait
-from deployments.backends.lipsync.musetalk.paste import i420
 from pipeline.contracts import AnimationRequest, Face, Speech
 from pipeline.errors import InvalidRequest, SettingsError, UnusableFace
 from tests.backends.lipsync.photo import photo

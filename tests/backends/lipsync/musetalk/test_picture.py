@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from deployments.backends.lipsync.meshwarp.portrait import BT601
+from deployments.backends.lipsync.meshwarp.portrait import BT601, i420
 from deployments.backends.lipsync.musetalk import mask
 from deployments.backends.lipsync.musetalk.avatar import cut_out
 from deployments.backends.lipsync.musetalk.box import Box, face_box, square_around, with_chin
 from deployments.backends.lipsync.musetalk.generator import masked, shown
 from deployments.backends.lipsync.musetalk.labels import Parsing
-from deployments.backends.lipsync.musetalk.landmarks import sixty_eight, steadied
-from deployments.backends.lipsync.musetalk.paste import Patch, blend, i420, to_bytes
+from deployments.backends.lipsync.musetalk.landmarks import sixty_eight
+from deployments.backends.lipsync.musetalk.paste import Patch, blend, to_bytes
 from deployments.backends.lipsync.musetalk.resampling import lanczos, matrix, triangle
+from pipeline.media.steadying import steadied
 from tests.goldens import checks, golden
 
 

@@ -24,7 +24,7 @@ def portrait(size: int = SIZE) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_the_box_holds_the_face_and_a_little_below_the_chin() -> None:
     _, _, landmarks = portrait()
-    x0, y0, x1, y1 = face_box(landmarks, SIZE)
+    x0, y0, x1, y1 = face_box(landmarks, (SIZE, SIZE))
     low, high = landmarks[:468, :2].min(axis=0), landmarks[:468, :2].max(axis=0)
     assert x0 <= low[0] < x0 + 2
     assert y0 <= low[1] < y0 + 2
@@ -34,7 +34,7 @@ def test_the_box_holds_the_face_and_a_little_below_the_chin() -> None:
 
 def test_the_network_is_shown_the_box_and_its_upper_half() -> None:
     rgb, _, landmarks = portrait()
-    box = face_box(landmarks, SIZE)
+    box = face_box(landmarks, (SIZE, SIZE))
     x0, y0, x1, y1 = box
     seen = shown(rgb, box)
     assert seen.shape == (6, 96, 96)
@@ -47,8 +47,8 @@ def test_the_network_is_shown_the_box_and_its_upper_half() -> None:
 
 def test_the_mask_is_whole_on_the_lips_and_nothing_outside() -> None:
     _, _, landmarks = portrait()
-    box = face_box(landmarks, SIZE)
-    share = mask(landmarks, box, SIZE)
+    box = face_box(landmarks, (SIZE, SIZE))
+    share = mask(landmarks, box, (SIZE, SIZE))
     for point in LIPS:
         x, y = np.rint(landmarks[point, :2]).astype(int)
         assert share[y, x] == 1
@@ -63,8 +63,8 @@ def test_the_mask_is_whole_on_the_lips_and_nothing_outside() -> None:
 
 def test_the_mask_fades_in_small_steps() -> None:
     _, _, landmarks = portrait()
-    x0, y0, x1, y1 = box = face_box(landmarks, SIZE)
-    share = mask(landmarks, box, SIZE)
+    x0, y0, x1, y1 = box = face_box(landmarks, (SIZE, SIZE))
+    share = mask(landmarks, box, (SIZE, SIZE))
     steepest = max(np.abs(np.diff(share, axis=axis)).max() for axis in (0, 1))
     assert steepest < 2 / (FEATHER * (x1 - x0))
     hard = np.zeros_like(share)
@@ -74,10 +74,10 @@ def test_the_mask_fades_in_small_steps() -> None:
 
 def test_what_is_kept_is_kept_and_fades_too() -> None:
     _, _, landmarks = portrait()
-    box = face_box(landmarks, SIZE)
+    box = face_box(landmarks, (SIZE, SIZE))
     kept = (0, 0, 256, int(landmarks[1, 1]) + 4)
-    share = mask(landmarks, box, SIZE, [kept])
-    assert mask(landmarks, box, SIZE)[: kept[3], :256].any()
+    share = mask(landmarks, box, (SIZE, SIZE), [kept])
+    assert mask(landmarks, box, (SIZE, SIZE))[: kept[3], :256].any()
     assert not share[: kept[3], :256].any()
     assert max(np.abs(np.diff(share, axis=axis)).max() for axis in (0, 1)) < 0.5
 
