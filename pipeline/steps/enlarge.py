@@ -55,7 +55,7 @@ def enlarge(model: UpscaleModel, request: EnlargeRequest) -> Iterator[Film]:
         with whole.open("rb") as file:
             while piece := file.read(PIECE):
                 yield Film(done, piece)
-        yield Film(done, b"", {"enlarge": enlarging, "encode": writing})
+        yield Film(done, b"", {"upscale": enlarging, "encode": writing})
 
 
 def _planes(picture: Picture) -> np.ndarray:
