@@ -19,6 +19,9 @@ from transformers.utils import logging as transformers_logging
 from deployments.backends.avatar.diffusion.choices import SCHEDULERS, Offload, Scheduler
 from pipeline.errors import Damaged
 
+ABSENT: Final = [None, None]
+"""How diffusers writes down a part that a pipeline may have and this one has not."""
+
 NETWORKS: Final = ("unet", "vae", "text_encoder", "text_encoder_2", "image_encoder")
 """Parts with weights."""
 TOLD: Final = 8
@@ -38,7 +41,9 @@ def load(kind: str, folder: Path, dtype: torch.dtype, command: str) -> Any:
         library.disable_progress_bar()
     logging.getLogger("diffusers.models.modeling_utils").addFilter(_telling)
     parts: dict[str, Any] = {
-        name: _network(folder, name, index[name], dtype, command) for name in NETWORKS if name in index
+        name: _network(folder, name, index[name], dtype, command)
+        for name in NETWORKS
+        if index.get(name, ABSENT) != ABSENT
     }
     if "safety_checker" in index:  # of 1.5 alone
         # It looks for what a portrait is not, and blackens what it takes for it; its weights are not among the files.
