@@ -31,8 +31,9 @@ ON_DEMAND: Final = {
     "max_replicas": 1,
     "upscale_delay_s": 0,
     "downscale_delay_s": 900,
-    "look_back_period_s": 0.5,
-    "metrics_interval_s": 0.1,
+    "look_back_period_s": 2.0,
+    # A request for a model that has no replica is told at once; to tell more often costs an idle server a core's share.
+    "metrics_interval_s": 1.0,
 }
 """A model that is started by its first request and kept for a quarter of an hour after its last."""
 
