@@ -62,7 +62,7 @@ def test_a_film_is_enlarged_and_its_sound_is_the_same_bytes(tmp_path: Path, astr
     for one, other in zip(read_frames(source), read_frames(target), strict=True):
         expected = Lanczos().upscale(UpscaleRequest(one, 260, 192))
         assert np.abs(expected.astype(int) - other).mean() < 4
-    assert set(pieces[-1].timings or {}) == {"enlarge", "encode"}
+    assert set(pieces[-1].timings or {}) == {"upscale", "encode"}
     again = tmp_path / "c.mp4"
     made(source, again)
     assert again.read_bytes() == target.read_bytes()
