@@ -13,12 +13,12 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
+from benchmarks.gpu_timing import timed
 from pipeline.contracts import PortraitRequest
 from pipeline.errors import MissingWeights
 
@@ -136,7 +136,7 @@ def measured(subject: Subject, chosen: argparse.Namespace, folder: Path, card: b
     figures = {"loaded, s": time.perf_counter() - started}
     request = PortraitRequest(WORDS, size=max(128, side))
     draw = partial(ours.draw, request)
-    figures["a portrait, s"] = timed(torch, draw, card)
+    figures["a portrait, s"] = timed(torch, draw, card, 5, 3)
     if card:
         figures["peak memory of tensors, GB"] = torch.cuda.max_memory_reserved() / 2**30
         figures["declared in its row, GB"] = row.vram_gigabytes
@@ -145,7 +145,7 @@ def measured(subject: Subject, chosen: argparse.Namespace, folder: Path, card: b
     ask = {"prompt": WORDS, "width": side, "height": side, "num_inference_steps": chosen.steps, "output_type": "np"}
     guidance = {"sd15": 7.0, "sdxl": 6.0}[subject.name]
     with torch.inference_mode():
-        figures["diffusers' best, s"] = timed(torch, lambda: theirs(guidance_scale=guidance, **ask), card)
+        figures["diffusers' best, s"] = timed(torch, lambda: theirs(guidance_scale=guidance, **ask), card, 5, 3)
     figures["times diffusers' best"] = figures["a portrait, s"] / figures["diffusers' best, s"]
     return figures
 
@@ -236,21 +236,6 @@ def tokenizer(folder: Path) -> None:
     ends = {"bos_token": tokens[-2], "eos_token": tokens[-1], "unk_token": tokens[-1], "pad_token": tokens[-1]}
     told = {"model_max_length": 77, "tokenizer_class": "CLIPTokenizer", **ends}
     (folder / "tokenizer_config.json").write_text(json.dumps(told))
-
-
-def timed(torch: Any, stage: Callable[[], object], card: bool) -> float:
-    """Wall seconds of one run among several, after some to get warm."""
-    runs = 5 if card else 1
-    for _ in range(3 if card else 0):
-        stage()
-    if card:
-        torch.cuda.synchronize()
-    started = time.perf_counter()
-    for _ in range(runs):
-        stage()
-    if card:
-        torch.cuda.synchronize()
-    return (time.perf_counter() - started) / runs
 
 
 def _published(subject: Subject, tiny: bool) -> str | None:

@@ -18,6 +18,8 @@ from typing import Any, Final, cast
 
 import numpy as np
 
+from benchmarks.gpu_timing import timed
+
 GIGAFLOP_A_FRAME: Final = 800.0
 """UNet 177.8 and decoder 622.2 at their real size; a multiplication with its addition counts two."""
 
@@ -105,9 +107,9 @@ def measured(chosen: argparse.Namespace, card: bool, tiny: bool) -> dict[str, fl
             "transfer to the host": lambda: Transfer(0, planes).frames(),
         }
         for name, stage in stages.items():
-            seconds = timed(torch, stage, card)
+            seconds = timed(torch, stage, card, 10, 2)
             figures[f"{name}, ms a batch of {chosen.batch}"] = 1000 * seconds
-    on_device = chosen.batch / timed(torch, stages["frames, all on the device"], card)
+    on_device = chosen.batch / timed(torch, stages["frames, all on the device"], card, 10, 2)
     if card:
         torch.cuda.reset_peak_memory_stats()
     for encoded in (False, True):
@@ -178,26 +180,11 @@ def film(renderer: Any, avatar: Any, wanted: Any, encoded: bool) -> int:
     return count
 
 
-def timed(torch: Any, stage: Callable[[], object], card: bool) -> float:
-    """Wall seconds of one run among several, after two to get warm."""
-    runs = 10 if card else 1
-    for _ in range(2 if card else 0):
-        stage()
-    if card:
-        torch.cuda.synchronize()
-    started = time.perf_counter()
-    for _ in range(runs):
-        stage()
-    if card:
-        torch.cuda.synchronize()
-    return (time.perf_counter() - started) / runs
-
-
 def matrix_rate(torch: Any, dtype: Any) -> float:
     """TFLOP/s of large matrix products, the most that the networks could reach."""
     side = 8192
     a, b = (torch.randn(side, side, device="cuda", dtype=dtype) for _ in range(2))
-    return 2 * side**3 / timed(torch, lambda: a @ b, True) / 1e12
+    return 2 * side**3 / timed(torch, lambda: a @ b, True, 10, 2) / 1e12
 
 
 if __name__ == "__main__":

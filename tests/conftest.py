@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -103,18 +104,41 @@ class Server:
             self._log.close()
 
 
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The application on a real local Ray cluster, one for the whole session."""
-    server = Server(tmp_path_factory.mktemp("server"))
+@contextmanager
+def serving(
+    folders: pytest.TempPathFactory, *settings: str, environment: Mapping[str, str] | None = None
+) -> Generator[Server]:
+    """A server that is ready, stopped afterwards. Ray gives a node half a minute to come up; a machine busy with
+    something else may need a second try."""
+    server = Server(folders.mktemp("server"), *settings, environment=environment)
     try:
         server.wait()
     except NotStarted:
-        # Ray gives a node half a minute to come up; a machine busy with something else may need a second try.
-        server = Server(tmp_path_factory.mktemp("server"))
+        server = Server(folders.mktemp("server"), *settings, environment=environment)
         server.wait()
-    yield server
-    server.stop()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def torch_threads(count: int) -> Generator[None]:
+    """So many threads for torch: those that wait for each other are slow beside other work."""
+    torch = pytest.importorskip("torch", reason="make models")
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The application on a real local Ray cluster, one for the whole session."""
+    with serving(tmp_path_factory) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

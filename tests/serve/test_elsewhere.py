@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import NotStarted, Server
+from tests.conftest import Server, serving
 from tests.pipeline.jobs.receiver import Receiver
 from tests.postgres import Postgres
 from tests.swift import S3Server
@@ -29,14 +29,8 @@ def elsewhere(
         "webhooks.private_networks=true",
     )
     environment = s3_server.environment() | {"MOUTHPIECE_STORAGE__DATABASE": postgres.database()}
-    server = Server(tmp_path_factory.mktemp("elsewhere"), *settings, environment=environment)
-    try:
-        server.wait()
-    except NotStarted:
-        server = Server(tmp_path_factory.mktemp("elsewhere"), *settings, environment=environment)
-        server.wait()
-    yield server, bucket
-    server.stop()
+    with serving(tmp_path_factory, *settings, environment=environment) as server:
+        yield server, bucket
 
 
 def test_a_video_is_kept_there_and_its_webhook_called(elsewhere: tuple[Server, str], s3_server: S3Server) -> None:

@@ -19,7 +19,7 @@ import pytest
 from deployments.backends.published.catalogue import find
 from deployments.model import Model
 from pipeline.errors import MissingWeights, SettingsError
-from tests.conftest import NotStarted, Server
+from tests.conftest import Server, serving
 
 OURS = version("filetype")
 THEIRS = "1.1.0"
@@ -70,15 +70,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
     environment = {"PYTHONPATH": path, "HF_HOME": str(site / "hf"), "HF_ASSETS_CACHE": str(site / "hf" / "assets")}
     settings = "avatar.backends=[procedural,old,weighty]"
-    server = Server(tmp_path_factory.mktemp("isolated"), settings, environment=environment)
-    try:
-        server.wait()
-    except NotStarted:
-        server = Server(tmp_path_factory.mktemp("isolated"), settings, environment=environment)
-        server.wait()
-    server.folder = site
-    yield server
-    server.stop()
+    with serving(tmp_path_factory, settings, environment=environment) as server:
+        server.folder = site
+        yield server
 
 
 def drawn(server: Server, backend: str) -> httpx.Response:

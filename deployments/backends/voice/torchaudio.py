@@ -112,7 +112,7 @@ class MelScale(nn.Module):
     ) -> None:
         super().__init__()
         if mel_scale != "htk":
-            raise NotImplementedError(f"the mel scale {mel_scale!r}; here is only htk")
+            raise ValueError(f"mel_scale is {mel_scale!r}; only htk is accepted")
         self.register_buffer("fb", _triangles(n_stft, f_min, f_max, n_mels, sample_rate, norm))
 
     def forward(self, spectrogram: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from deployments.backends.upscale.realesrgan import RealEsrgan, described  # noq
 from pipeline.contracts import Picture, UpscaleRequest  # noqa: E402
 from pipeline.errors import Damaged, MissingWeights  # noqa: E402
 from pipeline.models import UpscaleModel  # noqa: E402
+from tests.conftest import torch_threads  # noqa: E402
 from tests.goldens import inventory, seeded  # noqa: E402
 
 FILE = "RealESRGAN_x4plus.pth"
@@ -31,10 +32,8 @@ def saved(folder: Path, tensors: Mapping[str, torch.Tensor]) -> Path:
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Networks this small lose more to threads that wait for each other than they gain."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with torch_threads(1):
+        yield
 
 
 @pytest.fixture(scope="module")

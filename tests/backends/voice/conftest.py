@@ -7,17 +7,15 @@ import pytest
 
 from deployments.backends.voice.espeak import Espeak
 from pipeline.contracts import Speech, SpeechRequest
+from tests.conftest import torch_threads
 
 CLIP = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
 
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
-    torch = pytest.importorskip("torch", reason="make models")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # threads that wait for each other are slow beside other work
-    yield
-    torch.set_num_threads(before)
+    with torch_threads(1):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ import soundfile
 from benchmarks import gpu_xtts
 from pipeline.contracts import Speech
 from pipeline.media.audio import PCM_RATE
-from tests.conftest import NotStarted, Server
+from tests.conftest import Server, serving
 
 TEXT = "Mama buys a pie."
 
@@ -37,15 +37,8 @@ def voices(tmp_path_factory: pytest.TempPathFactory, options: dict[str, Any]) ->
         f"voice.backends={json.dumps(['coqui', 'xtts'])}",
         *(f"options.{name}={json.dumps(value)}" for name, value in options.items()),
     )
-    server = Server(tmp_path_factory.mktemp("served"), *settings)
-    try:
-        server.wait()
-    except NotStarted:
-        # Ray gives a node half a minute to come up; a machine busy with something else may need a second try.
-        server = Server(tmp_path_factory.mktemp("served"), *settings)
-        server.wait()
-    yield server
-    server.stop()
+    with serving(tmp_path_factory, *settings) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

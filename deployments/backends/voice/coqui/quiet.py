@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Final
+
+from deployments.backends.voice.quiet import hushed
 
 UNBUILDABLE: Final = (
     ValueError,
@@ -21,14 +22,7 @@ UNBUILDABLE: Final = (
 """What it raises at a configuration that makes no network, and at lists of names that can't be read."""
 
 
-@contextmanager
-def quiet() -> Generator[None]:
+def quiet() -> AbstractContextManager[None]:
     """Without what it logs: each text that has a character which the model does not know, and guesses about
     configurations that are ours to make."""
-    log = logging.getLogger("TTS")
-    before = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
+    return hushed("TTS", logging.CRITICAL)

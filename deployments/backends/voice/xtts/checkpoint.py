@@ -7,8 +7,7 @@ written, and every tensor has its place.
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +18,7 @@ from torch import Tensor
 from deployments.backends.published.tensors import fill, read_tensors
 from deployments.backends.voice import coqui_config, weight_norm
 from deployments.backends.voice.coqui_config import damaged
+from deployments.backends.voice.quiet import hushed
 from deployments.backends.voice.torchaudio import standing_in
 
 _SETTINGS: Final = (
@@ -45,16 +45,9 @@ class _Settings:
     def __setstate__(self, state: Any) -> None: ...
 
 
-@contextmanager
-def _quiet() -> Generator[None]:
+def _quiet() -> AbstractContextManager[None]:
     """Without transformers' warnings that GPT-2's own start and stop are none of this vocabulary: they are not used."""
-    log = logging.getLogger("transformers.configuration_utils")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
+    return hushed("transformers.configuration_utils", logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)

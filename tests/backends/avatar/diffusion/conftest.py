@@ -7,17 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import torch_threads
+
 pytest.importorskip("diffusers", reason="make models")
 
 
 @pytest.fixture(scope="package", autouse=True)
 def one_thread() -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # threads that wait for each other are slow beside other work
-    yield
-    torch.set_num_threads(before)
+    with torch_threads(1):
+        yield
 
 
 @pytest.fixture(scope="package")

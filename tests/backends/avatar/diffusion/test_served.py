@@ -16,7 +16,7 @@ from PIL import Image
 from benchmarks import gpu_diffusion
 from pipeline.contracts import Picture
 from tests.backends.avatar.diffusion.published import save
-from tests.conftest import NotStarted, Server
+from tests.conftest import serving
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +32,8 @@ def drawing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         f"options.sd15={json.dumps(sd15)}",
         f"options.sdxl={json.dumps(sdxl)}",
     )
-    server = Server(tmp_path_factory.mktemp("served"), *settings)
-    try:
-        server.wait()
-    except NotStarted:
-        # Ray gives a node half a minute to come up; a machine busy with something else may need a second try.
-        server = Server(tmp_path_factory.mktemp("served"), *settings)
-        server.wait()
-    with httpx.Client(base_url=server.url, timeout=120) as client:
+    with serving(tmp_path_factory, *settings) as server, httpx.Client(base_url=server.url, timeout=120) as client:
         yield client
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from deployments.backends.lipsync.musetalk.labels import DEVIATION, MEAN
 from deployments.backends.published.tensors import read_tensors
 from pipeline.errors import Damaged, MissingWeights
 from tests.backends.lipsync.musetalk.published import UNET, VAE, WHISPER, save_unet, save_vae, save_whisper
+from tests.conftest import torch_threads
 from tests.goldens import golden, inventory, seeded, u, z
 
 
@@ -122,11 +123,8 @@ def test_the_full_unet_computes_what_the_reference_does() -> None:
 
     with torch.device("meta"):
         unet: Any = UNet2DConditionModel(**inventory("musetalk_unet")["config"])
-    torch.set_num_threads(2)
-    try:
+    with torch_threads(2):
         compare_unet(networks.fill(unet, seeded("musetalk_unet"), Path("unet.pth")), "full", 1)
-    finally:
-        torch.set_num_threads(1)
 
 
 def compare_unet(unet: Any, which: str, count: int) -> None:

@@ -12,21 +12,14 @@ import pytest
 
 from benchmarks import gpu_musetalk
 from pipeline.media.video import probe
-from tests.conftest import NotStarted, Server
+from tests.conftest import Server, serving
 
 
 @pytest.fixture(scope="module")
 def musetalk(tmp_path_factory: pytest.TempPathFactory, small: dict[str, Any]) -> Any:
     settings = (f"lipsync.backends={json.dumps(['musetalk'])}", f"options.musetalk={json.dumps(small)}")
-    server = Server(tmp_path_factory.mktemp("served"), *settings)
-    try:
-        server.wait()
-    except NotStarted:
-        # Ray gives a node half a minute to come up; a machine busy with something else may need a second try.
-        server = Server(tmp_path_factory.mktemp("served"), *settings)
-        server.wait()
-    yield server
-    server.stop()
+    with serving(tmp_path_factory, *settings) as server:
+        yield server
 
 
 def test_a_film_over_http(musetalk: Server, tmp_path: Path) -> None:

@@ -9,14 +9,13 @@ import pytest
 import torch
 
 from deployments.backends.lipsync.wav2lip.network import Generator
+from tests.conftest import torch_threads
 
 
 @pytest.fixture(autouse=True)
 def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
+    with torch_threads(2):
+        yield
 
 
 @pytest.fixture(scope="package")

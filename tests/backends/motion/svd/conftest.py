@@ -8,17 +8,15 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import torch_threads
+
 pytest.importorskip("diffusers", reason="make models")
 
 
 @pytest.fixture(scope="package", autouse=True)
 def one_thread() -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with torch_threads(1):
+        yield
 
 
 @pytest.fixture(scope="package")

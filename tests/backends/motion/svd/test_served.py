@@ -11,21 +11,14 @@ import httpx
 import pytest
 
 from pipeline.media.video import probe
-from tests.conftest import NotStarted, Server
+from tests.conftest import Server, serving
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, small: dict[str, Any]) -> Any:
     settings = (f"motion.backends={json.dumps(['kenburns', 'svd'])}", f"options.svd={json.dumps(small)}")
-    server = Server(tmp_path_factory.mktemp("served"), *settings)
-    try:
-        server.wait()
-    except NotStarted:
-        # Ray gives a node half a minute to come up; a machine busy with something else may need a second try.
-        server = Server(tmp_path_factory.mktemp("served"), *settings)
-        server.wait()
-    yield server
-    server.stop()
+    with serving(tmp_path_factory, *settings) as server:
+        yield server
 
 
 def test_a_clip_over_http(served: Server, photo: bytes, tmp_path: Path) -> None:
