@@ -60,7 +60,7 @@ class Owner:
         """
         with self._turn:
             if not self._lost:
-                self._lost = not self._held.take() or self._database.read(_epoch, patience=1.0) != self._epoch
+                self._lost = not self._held.take() or self._database.read(epoch, patience=1.0) != self._epoch
             return not self._lost
 
     def guard(self, c: Connection) -> None:
@@ -99,8 +99,24 @@ class Owner:
         )
 
 
-def _epoch(c: Connection) -> int:
+def epoch(c: Connection) -> int:
+    """Another one for each who has worked on this database."""
     return c.execute(_EPOCH).scalar_one()
+
+
+def works_in(folder: Path) -> bool:
+    """Whether somebody on this machine works on the SQLite database in `folder`."""
+    try:
+        file = (folder / FILE).open("rb")
+    except FileNotFoundError:
+        return False
+    with file:
+        try:
+            # Let go of at once: whoever starts to work there right now tries again.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
 
 
 class _Held(Protocol):

@@ -219,3 +219,8 @@ def create(c: Connection) -> None:
     )
     version.create(c)
     c.execute(version.insert().values(version_num=HEAD))
+
+
+def revision(c: Connection) -> str | None:
+    """What `migrations` have made of the database so far."""
+    return c.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()

@@ -143,7 +143,7 @@ class Storm:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.server.url}/api/v1/jobs", params={"limit": 1}, timeout=5).status_code == 200
+            return httpx.get(f"{self.server.url}/api/v1/system/health/ready", timeout=5).status_code == 200
         except httpx.TransportError:
             return False
 

@@ -46,7 +46,7 @@ def ended(url: str, job_id: str) -> dict:
 
 @pytest.mark.parametrize("victim", ["lipsync-meshwarp", "coordinator"])
 def test_a_video_survives_the_death_of(victim: str, running: Server) -> None:
-    text = f"Whatever becomes of the {victim}, I will finish what I have to say. " * 20
+    text = f"Whatever becomes of the {victim}, I will finish what I have to say. " * 10
     job_id = start_and_wait_until_it_animates(running.url, text)
     os.kill(replica(running, victim), signal.SIGKILL)
     running.wait()
@@ -74,3 +74,18 @@ def test_the_next_request_works_after_the_voice_died(running: Server) -> None:
         assert last.json()["error"]["retryable"], last.text
     assert last is not None
     assert last.json()["status"] == "completed", last.text
+
+
+def test_how_a_job_is_can_be_asked_while_the_coordinator_does_not_answer(running: Server) -> None:
+    body = {"text": "Ask me anything.", "prompt": "", "size": 128}
+    job = httpx.post(f"{running.url}/api/v1/videos?wait={WAIT}", json=body, timeout=WAIT + 10).json()
+    coordinator = replica(running, "coordinator")
+    os.kill(coordinator, signal.SIGSTOP)
+    try:
+        for path in (f"videos/{job['id']}", f"jobs/{job['id']}", "jobs", "videos"):
+            answer = httpx.get(f"{running.url}/api/v1/{path}", timeout=10)
+            assert answer.status_code == 200, answer.text
+            newest = answer.json()["data"][0] if path in ("jobs", "videos") else answer.json()
+            assert newest["id"] == job["id"]
+    finally:
+        os.kill(coordinator, signal.SIGCONT)
