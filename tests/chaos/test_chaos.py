@@ -10,6 +10,7 @@ from tests.chaos import tally
 from tests.chaos.storms import SHARES, schedule, storm
 
 
+@pytest.mark.cluster
 @pytest.mark.timeout(1200)
 def test_every_promise_is_kept_whoever_dies(tmp_path: Path) -> None:
     report = storm(tmp_path, schedule(len(SHARES), seed=3), 12, seed=3)

@@ -15,6 +15,8 @@ from pipeline.contracts.placement import ModelWish, Placement
 from pipeline.errors import UnknownName
 from tests.placement import cards, weighted
 
+pytestmark = pytest.mark.cluster
+
 NAMES = ("clone", "greedy", "draw")
 PATIENCE = 150
 APP = "mouthpiece"

@@ -8,6 +8,8 @@ import pytest
 
 from tests.placement import cards
 
+pytestmark = pytest.mark.cluster
+
 NAMES = ("clone", "tts", "draw", "lips")
 PATIENCE = 120
 

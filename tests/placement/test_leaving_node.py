@@ -13,6 +13,8 @@ import pytest
 
 from tests.placement import cards
 
+pytestmark = pytest.mark.cluster
+
 NAMES = ("clone", "draw")
 PATIENCE = 150
 

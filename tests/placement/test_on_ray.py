@@ -19,6 +19,8 @@ from deployments.handles import HandleModels
 from pipeline.errors import BackendFailed
 from tests.placement import cards, weighted
 
+pytestmark = pytest.mark.cluster
+
 NAMES = ("clone", "tts", "draw", "lips", "greedy")
 PATIENCE = 120
 """Seconds until a test gives up; the machine may be busy with other tests."""

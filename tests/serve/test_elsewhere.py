@@ -14,6 +14,8 @@ from tests.pipeline.jobs.receiver import Receiver
 from tests.postgres import Postgres
 from tests.swift import S3Server
 
+pytestmark = pytest.mark.cluster
+
 WAIT = 180
 
 

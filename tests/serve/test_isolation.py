@@ -21,6 +21,8 @@ from deployments.model import Model
 from pipeline.errors import MissingWeights, SettingsError
 from tests.conftest import Server, serving
 
+pytestmark = pytest.mark.cluster
+
 OURS = version("filetype")
 THEIRS = "1.1.0"
 

@@ -17,7 +17,10 @@ from tests.cluster.test_dashboard import queries
 from tests.conftest import Server
 from tests.serve.prometheus import Prometheus, absent, prometheus
 
-pytestmark = pytest.mark.skipif(absent, reason="Prometheus (Debian package prometheus) is not installed")
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.skipif(absent, reason="Prometheus (Debian package prometheus) is not installed"),
+]
 
 WORKER = """
     import json, os, sys
