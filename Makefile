@@ -18,7 +18,7 @@ serve: $(VENV)/.installed  ## a server on http://127.0.0.1:8000 until Ctrl-C
 models: $(VENV)/.installed-models  ## torch and what the published models run on
 
 test: $(VENV)/.installed-dev $(SWIFT)/.installed check  ## types, lint, format, import rules, every test
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -12,7 +12,9 @@ import sys
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Any, Final
 
 import httpx
 import numpy as np
@@ -35,21 +37,38 @@ class NotStarted(Exception):
     """The server ended or did not answer; carries the end of its log."""
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Shares the tests out among processes by folder, for what they have in common, but gives all that starts Ray
+    clusters to one of them. (The plugin's own groups do nothing under pytest 9.2.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = config.rootpath / nodeid.partition("::")[0]
+            return "cluster" if _starts_cluster(file) else str(file.parent)
+
+    return Scheduler(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Shares the tests out among the processes of pytest-xdist, by folder, for what they have in common.
-
-    Whatever starts a Ray cluster goes to one of them, which has work until the end with that. The shared server comes
-    last there, and in a run without such processes last of all: while it idles it takes a third of a core.
-    """
+    """What starts a cluster comes last, and last of that what shares a server, which takes a third of a core while it
+    idles; one of several processes begins with it instead, and so has work until the end."""
     first = -1 if hasattr(config, "workerinput") else 1
-    items.sort(key=lambda item: (first * _starts_cluster(item), _shares_server(item)))
+    items.sort(key=lambda item: (first * _starts_cluster(item.path), _shares_server(item)))
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("cluster" if _starts_cluster(item) else str(item.path.parent)))
+        if _shares_server(item) and not _starts_cluster(item.path):
+            raise pytest.UsageError(f"{item.path} shares the server, so it has to say {CLUSTER}")
 
 
-def _starts_cluster(item: pytest.Item) -> bool:
-    return item.get_closest_marker("cluster") is not None or _shares_server(item)
+CLUSTER: Final = "pytest.mark.cluster"
+
+
+@cache
+def _starts_cluster(file: Path) -> bool:
+    """Whether a file of tests says so: they are shared out by those who have not imported them."""
+    return CLUSTER in file.read_text()
 
 
 def _shares_server(item: pytest.Item) -> bool:

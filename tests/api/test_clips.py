@@ -12,6 +12,8 @@ import pytest
 
 from tests.api.conftest import refused
 
+pytestmark = pytest.mark.cluster
+
 WAIT = {"wait": 120}
 
 

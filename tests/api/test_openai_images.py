@@ -10,6 +10,8 @@ from PIL import Image
 
 from deployments.ingress.openai_images import SPACING, seeds
 
+pytestmark = pytest.mark.cluster
+
 PROMPT = "a woman with long red hair and glasses"
 
 

@@ -1,6 +1,8 @@
 import pytest
 from openai import NotFoundError, OpenAI
 
+pytestmark = pytest.mark.cluster
+
 
 def test_list(openai: OpenAI) -> None:
     models = list(openai.models.list())

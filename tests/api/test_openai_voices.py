@@ -10,6 +10,8 @@ from openai.types.audio.voice_consent import VoiceConsent
 
 from tests.api.conftest import wav
 
+pytestmark = pytest.mark.cluster
+
 NOBODY = "cons_00000000000000000000000000"
 
 

@@ -9,6 +9,8 @@ from clients.python.client import Client
 from pipeline.contracts.placement import ModelWish
 from pipeline.errors import UnknownName
 
+pytestmark = pytest.mark.cluster
+
 
 def test_without_a_model_that_needs_a_card_nothing_stands_there(server: str) -> None:
     answer = httpx.get(f"{server}/api/v1/system/gpus", timeout=30)

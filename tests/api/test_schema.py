@@ -20,6 +20,8 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+pytestmark = pytest.mark.cluster
+
 PROMISED: list[Any] = [
     not_a_server_error,
     status_code_conformance,

@@ -12,6 +12,8 @@ from PIL import Image
 
 from tests.api.conftest import refused
 
+pytestmark = pytest.mark.cluster
+
 WAIT = {"wait": 120}
 
 

@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from pyarrow import dataset as ds
 
 from tests.clients.conftest import Ran
+
+pytestmark = pytest.mark.cluster
 
 
 def test_render_and_status(mouthpiece: Callable[..., Ran], server: str, photo: bytes, tmp_path: Path) -> None:

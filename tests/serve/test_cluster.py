@@ -12,9 +12,12 @@ from pathlib import Path
 
 import av
 import httpx
+import pytest
 from PIL import Image
 
 from tests.conftest import Server
+
+pytestmark = pytest.mark.cluster
 
 WAIT = 120
 

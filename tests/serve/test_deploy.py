@@ -9,9 +9,12 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 import yaml
 
 from tests.conftest import Server
+
+pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[2]
 WAIT = 120

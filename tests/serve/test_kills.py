@@ -13,6 +13,8 @@ import pytest
 from benchmarks.processes import tree
 from tests.conftest import Server
 
+pytestmark = pytest.mark.cluster
+
 WAIT = 180
 
 

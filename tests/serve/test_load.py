@@ -10,6 +10,8 @@ from benchmarks.audience import Event, Report
 from benchmarks.load import Course, load
 from tests.conftest import Server
 
+pytestmark = pytest.mark.cluster
+
 JOBS = 40
 LISTENERS = 50
 

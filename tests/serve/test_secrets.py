@@ -8,8 +8,11 @@ import textwrap
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.conftest import SIGNING_SECRET, Server
+
+pytestmark = pytest.mark.cluster
 
 SESSION = """
     import json, sys
