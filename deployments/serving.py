@@ -31,6 +31,11 @@ LOOPBACK: Final = "127.0.0.1"
 CONTROL_LOOP_SECONDS: Final = "0.05"
 """Serve's controller looks at its deployments this often (its default is 0.1): start-up and eviction wait for it."""
 
+ONE_LOOP: Final = ("RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD", "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP")
+"""Serve runs a replica's code, and the choice of where a call goes, on event loops in threads of their own, so that
+what blocks does not block Serve. Ours does not block, and each change of threads waits for the interpreter's lock:
+switched off, a call takes a sixth less."""
+
 IMPORT_PATH: Final = "deployments.app:build"
 
 WORKERS: Final = 2
@@ -86,6 +91,8 @@ class Serving:
             _free(LOOPBACK, self.settings.ray.dashboard_port, "ray.dashboard_port")
         # Read by the processes that Ray starts; ours to set, since this cluster is ours alone.
         os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", CONTROL_LOOP_SECONDS)
+        for variable in ONE_LOOP:
+            os.environ.setdefault(variable, "0")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         # Ray makes all its workers nice, proxy and ingress too. Here threads that compute are (deployments/model.py).
         os.environ.setdefault("RAY_worker_niceness", "0")
