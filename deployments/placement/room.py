@@ -17,7 +17,7 @@ class Room:
     not to take what an older one waits for.
     """
 
-    __slots__ = ("budget", "free", "future", "guarded", "guarding")
+    __slots__ = ("budget", "free", "future", "guarded", "guarding", "most")
 
     def __init__(self, cards: Sequence[Card]) -> None:
         self.budget = np.array([card.budget for card in cards], np.int64)
@@ -26,11 +26,14 @@ class Room:
         self.guarded = np.zeros(len(cards), bool)
         """Set aside for one who lost its room to another before: nothing starts that Ray could put here."""
         self.guarding = False
+        self.most = 0
+        """No card's `future` is more: who needs more than this finds nothing here."""
 
     def hold(self, held: np.ndarray, leaving: np.ndarray) -> None:
         """Book what replicas hold, by card; `leaving` is the part of it that is about to be free."""
         self.free -= held
         self.future += leaving - held
+        self.most = int(self.future.max(initial=0))
 
     def fit(self, need: int) -> int | None:
         """The card that would be left fullest by it, as Ray chooses; None where it fits on none, or where Ray could
@@ -45,7 +48,10 @@ class Room:
         if preferred is not None and self.future[preferred] >= need:
             return preferred
         fits = np.flatnonzero(self.future >= need)
-        return int(fits[self.future[fits].argmin()]) if fits.size else None
+        if fits.size:
+            return int(fits[self.future[fits].argmin()])
+        self.most = int(self.future.max(initial=0))
+        return None
 
     def take(self, card: int, need: int) -> None:
         """A replica is asked for there."""
@@ -59,3 +65,8 @@ class Room:
     def set_aside(self, card: int, need: int) -> None:
         """Somebody waits for it there."""
         self.future[card] -= need
+
+    def release(self, card: int, size: int) -> None:
+        """Who holds it there is to go, or nobody waits for it any more."""
+        self.future[card] += size
+        self.most = max(self.most, int(self.future[card]))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 
 from deployments.placement.booking import book
+from deployments.placement.candidates import Loss, Plan
 from deployments.placement.census import Census, Standing
-from deployments.placement.clearing import Clearing, Loss, Plan
+from deployments.placement.clearing import Clearing
 from deployments.placement.decision import Decision, Eviction, EvictionCause, Start, StartCause, WaitCause, Waiting
 from deployments.placement.facts import FOREVER, Demand, Rules, State, Ticket
 from deployments.placement.line import admit, in_order
@@ -57,9 +59,8 @@ class Round:
         self.turns: dict[int, float] = {}
         """By card, when the last of those may go whose room is set aside though their turn is not up."""
         # Who needs no less and came later finds nothing where an older one found nothing: the least needs for which
-        # there was no room, nothing to clear now, and nothing to clear ever.
-        self.no_room = self.futile_now = self.futile_ever = math.inf
-        self.clearing_of_all: Clearing | None = None
+        # there was nothing to clear now, and nothing to clear ever.
+        self.futile_now = self.futile_ever = math.inf
 
     # -- what goes whoever waits ---------------------------------------------------------------------------------
 
@@ -101,10 +102,10 @@ class Round:
             for row in standing.rows:
                 if self.census.going[row]:
                     continue
-                used = self.census.replicas[row].used
+                used = self.census.replica(row).used
                 if not self.census.running[row] or (used is None and name in self.soon):
                     break
-                end = (self.census.replicas[row].since if used is None else used) + wish.keep_alive
+                end = (self.census.replica(row).since if used is None else used) + wish.keep_alive
                 if end > self.clock:
                     self.rechecks.append(end)
                     break
@@ -118,12 +119,12 @@ class Round:
         waiter: str | None = None,
         collateral: bool = False,
     ) -> None:
-        replica, home = self.census.replicas[row], int(self.census.home[row])
+        replica, home = self.census.replica(row), int(self.census.home[row])
         self.census.going[row] = True
         standing.going += 1
         card = None
         if home >= 0:
-            self.room.future[home] += standing.footprint.need
+            self.room.release(home, standing.footprint.need)
             card = self.cards[home].id
         drains = replica.ongoing > 0
         self.evictions.append(Eviction(replica.id, standing.name, card, cause, waiter, drains, collateral))
@@ -149,16 +150,16 @@ class Round:
             else:
                 self._find_room(standing, ticket, claimed.get(standing.name))
         if any(wait.cause in (WaitCause.TURN, WaitCause.LINE) for wait in self.waiting):
-            coming = self.clearing.due[self.clearing.due > self.clock]
-            self.rechecks += [float(coming.min())] if coming.size else []
+            idle = self.clearing.next_idle()
+            self.rechecks += [] if idle is None else [idle]
 
     def _find_room(self, standing: Standing, ticket: Ticket, claim: int | None) -> None:
         """A start, or a card that is being cleared, or one that will be, or a place in the line."""
         need = standing.footprint.need
         pending = standing.name in self.homeless
         if claim is not None:
-            self.room.set_aside(claim, -need)
-        if need < self.no_room or claim is not None:
+            self.room.release(claim, need)
+        if need <= self.room.most:
             if (home := self.room.fit(need)) is not None:
                 self.room.take(home, need)
                 if not pending:
@@ -170,7 +171,6 @@ class Round:
                 until = -math.inf if home == claim else self.turns.get(home, -math.inf)
                 self._set_aside(standing, ticket, home, until, bumped=pending)
                 return
-            self.no_room = min(self.no_room, need)
         if need < self.futile_now and self.searches < SEARCHES:
             self.searches += 1
             if (plan := self._plan(need, ticket.since, self.clock, Loss.BUSY)) is not None:
@@ -192,9 +192,9 @@ class Round:
             if plan is not None:
                 self.claims += 1
                 self.clearing.spend(plan.rows)
-                self.room.future[plan.card] += int(self.census.need[self.census.deployment[list(plan.rows)]].sum())
+                self.room.release(plan.card, int(self.census.need[self.census.deployment[list(plan.rows)]].sum()))
                 self.turns[plan.card] = max(plan.until, self.turns.get(plan.card, -math.inf))
-                self.no_room = self.futile_now = math.inf  # what it leaves may be what another lacks
+                self.futile_now = math.inf  # what it leaves may be what another lacks
                 later = ticket.until is not None and plan.until > ticket.until
                 self._set_aside(standing, ticket, plan.card, plan.until, bumped=pending or later)
                 return
@@ -244,11 +244,9 @@ class Round:
                     kept[standing.name] = home
         return kept
 
-    @property
+    @cached_property
     def clearing(self) -> Clearing:
-        if self.clearing_of_all is None:
-            self.clearing_of_all = Clearing(self.census, self.soon, self.clock, self.rules)
-        return self.clearing_of_all
+        return Clearing(self.census, self.soon, self.clock, self.rules)
 
     def _plan(self, need: int, since: float, by: float, most: Loss, only: int | None = None) -> Plan | None:
         return self.clearing.plan(need, self.room.future, since, by=by, most=most, only=only)
@@ -256,7 +254,6 @@ class Round:
     def _clear(self, plan: Plan, waiter: str | None) -> None:
         cause = EvictionCause.BUDGET if waiter is None else EvictionCause.ROOM
         self.clearing.spend(plan.rows)
-        self.no_room = math.inf
         for row in plan.rows:
             standing = self.census.by_number[self.census.deployment[row]]
             for before in range(standing.first, row + 1):
@@ -275,7 +272,9 @@ class Round:
         self, standing: Standing, ticket: Ticket, cause: WaitCause, home: int | None = None, until: float | None = None
     ) -> None:
         card = None if home is None else self.cards[home].id
-        self.tickets[standing.name] = Ticket(ticket.since, card, until, ticket.bumped, ticket.starting)
+        if (ticket.card, ticket.until) != (card, until):
+            ticket = replace(ticket, card=card, until=until)
+        self.tickets[standing.name] = ticket
         due = until if cause is WaitCause.TURN else None
         if due is not None:
             self.rechecks.append(due)
