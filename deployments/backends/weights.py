@@ -54,6 +54,33 @@ THREADS: Final = 8
 """Reads under way at the same time: what a solid-state disk and most network storage need to be fast."""
 
 
+def read_ahead(path: Path, threads: int = THREADS) -> int:
+    """Has a file of any kind in the operating system's cache, read by so many threads; returns its bytes. A library
+    that maps it afterwards, and would have the disk wait for each page, finds all of it in memory. Costs a hundredth
+    of a second for a gigabyte that is there already. Raises OSError."""
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            return 0
+        with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as pages:
+            return _populate(pages, path, threads)
+
+
+def _populate(pages: mmap.mmap, path: Path, threads: int) -> int:
+    size, begins = len(pages), range(0, len(pages), PIECE)
+    start = np.frombuffer(pages, np.uint8).ctypes.data
+
+    def pull(begin: int) -> int:
+        piece = min(PIECE, size - begin)
+        if _LIBC.madvise(ctypes.c_void_p(start + begin), ctypes.c_size_t(piece), POPULATE_READ) == 0:
+            return piece
+        if ctypes.get_errno() != errno.EINVAL:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
+        return len(pages[begin : begin + piece])  # Linux before 5.14: touched instead
+
+    with ThreadPoolExecutor(threads, thread_name_prefix="weights") as pool:
+        return sum(pool.map(pull, begins))
+
+
 class Weights(Mapping[str, np.ndarray]):
     """The tensors of one file by name, as read-only arrays on the mapped pages. Close it, or let the last array go.
 
@@ -109,18 +136,7 @@ class Weights(Mapping[str, np.ndarray]):
     def read(self, threads: int = THREADS) -> int:
         """Has the whole file in memory and mapped, read by so many threads; returns its bytes. Costs next to nothing
         where it is there already."""
-        start = np.frombuffer(self._map, np.uint8).ctypes.data
-
-        def pull(begin: int) -> int:
-            size = min(PIECE, self.size - begin)
-            if _LIBC.madvise(ctypes.c_void_p(start + begin), ctypes.c_size_t(size), POPULATE_READ) == 0:
-                return size
-            if ctypes.get_errno() != errno.EINVAL:
-                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(self.path))
-            return len(self._map[begin : begin + size])  # Linux before 5.14: touched instead
-
-        with ThreadPoolExecutor(threads, thread_name_prefix="weights") as pool:
-            return sum(pool.map(pull, range(0, self.size, PIECE)))
+        return _populate(self._map, self.path, threads)
 
     def place(self, card: Device, threads: int = COPIES) -> dict[str, Any]:
         """Every tensor on the card, by name. The whole file is read first. Raises what `card.place` raises."""

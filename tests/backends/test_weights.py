@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from safetensors.numpy import save_file
 
 from deployments.backends.device import Logical, OutOfMemory
-from deployments.backends.weights import Weights
+from deployments.backends.weights import Weights, read_ahead
 from pipeline.errors import Damaged
 
 DTYPES = st.sampled_from([np.float32, np.float16, np.float64, np.uint8, np.int8, np.int64, np.bool_])
@@ -38,6 +39,21 @@ def test_every_byte_is_read(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_file({"a": np.zeros(20_000_000, np.uint8)}, path)
     assert Weights(path).read() == path.stat().st_size
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, (32 << 20) + 1, 80_000_001])
+def test_a_file_of_any_kind_is_read_ahead(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "model.pth"
+    with path.open("wb") as file:
+        file.truncate(size)
+    with path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    assert read_ahead(path) == size
+
+
+def test_a_file_that_is_not_there_can_not_be_read_ahead(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_ahead(tmp_path / "model.pth")
 
 
 def test_all_of_it_is_placed_on_a_card(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from deployments.backends.published import torchscript
 from deployments.backends.published.catalogue import owner
+from deployments.backends.weights import read_ahead
 from pipeline.errors import Damaged
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ _UNREADABLE: Final = (
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Every tensor of the network in a file, on the CPU, in the file's own types, large files mapped into memory.
+    """Every tensor of the network in a file, on the CPU, in the file's own types, large files mapped into memory, which
+    have been read there in parallel.
 
     What a training program wrapped around them is taken off: `INSIDE`, and a prefix `module.` where all names have it.
     Raises `Damaged`, code damaged_weights, for a file that is cut off, is none of the known formats, or holds a pickle
@@ -65,6 +67,7 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         with path.open("rb") as file:
             start = file.read(16)
+        read_ahead(path)
     except OSError as error:
         raise _damaged(path, f"it can't be read: {error.strerror}") from error
     if start[8:9] == b"{":

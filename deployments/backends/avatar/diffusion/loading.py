@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from transformers.utils import logging as transformers_logging
 
 from deployments.backends.avatar.diffusion.choices import SCHEDULERS, Offload, Scheduler
+from deployments.backends.weights import read_ahead
 from pipeline.errors import Damaged
 
 ABSENT: Final = [None, None]
@@ -87,6 +88,8 @@ def _network(folder: Path, name: str, entry: Any, dtype: torch.dtype, command: s
         raise _damaged(folder, f"its {name} is a {entry}", command)
     half = any((folder / name).glob("*.fp16.safetensors"))
     try:
+        for path in (folder / name).glob("*.fp16.safetensors" if half else "*.safetensors"):
+            read_ahead(path)
         network, found = kind.from_pretrained(
             folder,
             subfolder=name,
