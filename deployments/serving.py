@@ -18,7 +18,7 @@ import yaml
 from deployments import private_ray
 from deployments.backends import registry
 from deployments.forking.forked_workers import ForkedWorkers
-from deployments.placement import gpus
+from deployments.placement import arrangement, gpus
 from pipeline import cascade, settings_file
 from pipeline.errors import MouthpieceError, SettingsError, Unavailable
 from pipeline.layers import Layer
@@ -99,7 +99,7 @@ class Serving:
         # Ray's own ports listen on every interface whatever it is told, so they ask for the user's token.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         if self.settings.ray.forked_workers:
-            self._forked = ForkedWorkers.start()
+            self._forked = ForkedWorkers.start(_imports(self.settings))
         import ray
 
         # Ray's processes take a while to come up; meanwhile this one imports what it needs next.
@@ -230,6 +230,14 @@ def _ours_alone(config: Path | None, document: Mapping[str, Any], application: M
             field=field,
             accepted=f"one application, {IMPORT_PATH}, without overrides of its deployments",
         )
+
+
+def _imports(settings: Settings) -> tuple[str, ...]:
+    """Modules of the models that take turns on a card: they come back without importing them again."""
+    if arrangement.room(settings) is None:
+        return ()
+    rows = [row for rows in registry.enabled(settings).values() for row in rows if row.vram_gigabytes > 0]
+    return tuple(dict.fromkeys(module for row in rows if not row.packages for module in row.imports))
 
 
 def _plain(settings: Settings) -> dict[str, Any]:

@@ -40,6 +40,7 @@ BACKENDS: tuple[Backend, ...] = (
         ),
         clones=True,
         vram_gigabytes=3.0,
+        imports=("torch", "transformers.models.gpt2.modeling_gpt2"),
         weights=("xtts-v2",),
     ),
     Backend(
@@ -51,6 +52,7 @@ BACKENDS: tuple[Backend, ...] = (
         licence="depends on the model",
         commercial_use=True,  # where the model's licence allows it: it is looked at when the model is loaded
         vram_gigabytes=1.0,
+        imports=("torch",),
     ),
     Backend(
         capability="avatar",
@@ -71,6 +73,7 @@ BACKENDS: tuple[Backend, ...] = (
         honours=DRAWING_OPTIONS,
         redrawn=True,
         vram_gigabytes=5.0,
+        imports=("torch", "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion"),
         weights=("sd15",),
     ),
     Backend(
@@ -84,6 +87,7 @@ BACKENDS: tuple[Backend, ...] = (
         honours=DRAWING_OPTIONS,
         redrawn=True,
         vram_gigabytes=14.0,
+        imports=("torch", "diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl"),
         weights=("sdxl",),
     ),
     Backend(
@@ -112,6 +116,7 @@ BACKENDS: tuple[Backend, ...] = (
         licence="Weights: personal and research use only (trained on LRS2)",
         dubs=True,
         vram_gigabytes=1.0,
+        imports=("torch",),
         weights=("wav2lip-gan",),
     ),
     Backend(
@@ -124,6 +129,10 @@ BACKENDS: tuple[Backend, ...] = (
         commercial_use=True,
         dubs=True,
         vram_gigabytes=6.0,
+        imports=(
+            *("torch", "transformers.models.whisper.modeling_whisper"),
+            *("diffusers.models.unets.unet_2d_condition", "diffusers.models.autoencoders.autoencoder_kl"),
+        ),
         weights=("musetalk-v15", "sd-vae-ft-mse", "whisper-tiny"),
     ),
     Backend(
@@ -142,6 +151,7 @@ BACKENDS: tuple[Backend, ...] = (
         install="make models",
         licence="Stable Video Diffusion Community License: commercial use needs an agreement with Stability AI",
         vram_gigabytes=16.0,
+        imports=("torch", "diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion"),
         weights=("svd-xt",),
     ),
     Backend(
@@ -161,6 +171,7 @@ BACKENDS: tuple[Backend, ...] = (
         licence="BSD-3-Clause",
         commercial_use=True,
         vram_gigabytes=3.0,
+        imports=("torch",),
         weights=("realesrgan-x4plus",),
     ),
     Backend(

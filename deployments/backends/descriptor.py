@@ -45,6 +45,9 @@ class Backend:
     """Card memory it declares to need, in 2**30 bytes; what is measured counts where it is more."""
     weights: tuple[str, ...] = ()
     """Names of the published models that it loads, as `mouthpiece models list` has them."""
+    imports: tuple[str, ...] = ()
+    """Modules of its libraries that take seconds to import and start no thread. Where models take turns on a card,
+    replicas are forked from a process that has them."""
     packages: tuple[str, ...] = ()
     """Requirements of pip that can't live with the rest: it then runs in an environment of its own, which Ray makes on
     the node from this one with these laid over it. Its module imports them in the constructor and nowhere else, since

@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -44,8 +45,12 @@ class ForkedWorkers:
         """What `path` has to have in its environment."""
 
     @classmethod
-    def start(cls) -> ForkedWorkers | None:
-        """None where workers can't be forked, which the log explains where it is not a matter of course."""
+    def start(cls, imports: Iterable[str] = ()) -> ForkedWorkers | None:
+        """None where workers can't be forked, which the log explains where it is not a matter of course.
+
+        `imports` are modules that workers will want, besides what Ray and Serve need. They are imported when nobody has
+        wanted a worker for a second; those that are not installed are passed over. They must start no thread.
+        """
         ray = importlib.util.find_spec("ray")
         if sys.platform != "linux" or ray is None or ray.origin is None:
             return None
@@ -61,7 +66,15 @@ class ForkedWorkers:
             listener.listen()
             its_end, lifeline = os.pipe()
             process = subprocess.Popen(
-                [sys.executable, "-u", *_options(), str(HERE / "zygote.py"), str(listener.fileno()), TITLE],
+                [
+                    sys.executable,
+                    "-u",
+                    *_options(),
+                    str(HERE / "zygote.py"),
+                    str(listener.fileno()),
+                    ",".join(imports),
+                    TITLE,
+                ],
                 stdin=its_end,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,

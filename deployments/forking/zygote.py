@@ -1,8 +1,9 @@
 """The process that has imported what Ray's own Python processes import, and forks one whenever Ray starts one.
 
-Run as a script, by `deployments/forking/forked_workers.py`, with the number of a listening socket as its argument. It
-imports and it forks: it starts no thread and connects to nothing, since a fork takes neither along. What it could not
-fork truthfully it refuses, and that process starts as Ray starts it.
+Run as a script, by `deployments/forking/forked_workers.py`, with the number of a listening socket as its argument, and
+names of modules, with commas between them, that it imports too once it has nothing else to do. It imports and it forks:
+it starts no thread and connects to nothing, since a fork takes neither along. What it could not fork truthfully it
+refuses, and that process starts as Ray starts it.
 
 Standard input is its lifeline. One line comes in, the process id of the raylet; at its end the zygote ends, and what
 it has forked does not.
@@ -21,7 +22,7 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -74,12 +75,18 @@ it is no child of the raylet: a fork would never be."""
 OF_A_TERMINAL: Final = frozenset({"COLUMNS", "LINES"})
 """Variables that may differ too, since libraries set them; they are read when something is shown."""
 
+THREADS: Final = "OMP_NUM_THREADS"
+
 HERE: Final = sys.path[0]
 WORKER: Final = "default_worker.py"
 
 NO_JOB: Final = "ffffffff"
 """JobID.nil(). Ray's library keeps the variable as it was when the library was loaded; a worker of no job, such as
 Ray starts ahead of need, learns its job from its first task."""
+
+QUIET_SECONDS: Final = 1.0
+"""So long nobody has wanted a fork before it imports more than Ray needs: a fork that is wanted meanwhile has to wait
+for that, and one before it does without."""
 
 PATIENCE_SECONDS: Final = 5.0
 """How long a stand-in may take to say what it wants. It does so in one breath."""
@@ -103,22 +110,27 @@ class Order:
 class Zygote:
     """Loads at once, then forks until standard input ends."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, more: Iterable[str]) -> None:
         self._listener = listener
+        self._more = list(more)
         self._environment = _common(os.environ)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
         _load(BEFORE_RAY)
         self._raylet = _line()
         os.environ |= {"RAY_JOB_ID": NO_JOB, "RAY_RAYLET_PID": self._raylet, "SPT_NOENV": "1", BY_PIPE: "1"}
         self._later = [AGENTS, WORKERS]
-        self._load_more()
+        self._load_later()
 
     def serve(self) -> tuple[Order, socket.socket] | None:
         """Returns in each fork, with its order and the connection to its stand-in, and here at the end: None."""
         while True:
-            ready, _, _ = select.select([self._listener, 0], [], [], 0 if self._later else None)
+            quiet = QUIET_SECONDS if self._more else None
+            ready, _, _ = select.select([self._listener, 0], [], [], 0 if self._later else quiet)
             if 0 in ready:
                 return None
+            if not ready and self._later:
+                self._load_later()
+                continue
             if not ready:
                 self._load_more()
                 continue
@@ -129,7 +141,7 @@ class Zygote:
                     continue
                 if order.program.name == WORKER:
                     while self._later:
-                        self._load_more()
+                        self._load_later()
                 refusal = self._refusal(order)
                 if refusal is not None:
                     sys.stderr.write(f"{order.program.name}: {refusal}\n")
@@ -140,6 +152,17 @@ class Zygote:
                     os.close(file)
 
     def _load_more(self) -> None:
+        """A library that models work with, as a worker would have it that reserves less than one processor: Ray then
+        lets it have one thread, by a variable that is read as the library is loaded."""
+        os.environ.setdefault(THREADS, "1")
+        # One that can't be imported is nobody's loss here: a worker that needs it imports it itself, and says why.
+        with _unheard(), contextlib.suppress(Exception):
+            _load([self._more.pop(0)])
+        if THREADS not in self._environment:
+            del os.environ[THREADS]
+        _id_of_a_fork()  # see below: threads of another OpenBLAS, as scipy has one
+
+    def _load_later(self) -> None:
         import ray.actor
 
         # Ray's library seeds its random ids with the first of them. Let that be a fork's own: but for this, it would be
@@ -172,6 +195,23 @@ class Zygote:
 
 def _common(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in RAYS_OWN | OF_A_TERMINAL}
+
+
+@contextlib.contextmanager
+def _unheard() -> Generator[None]:
+    """Drops what libraries remark on while they are imported: the log is for what goes wrong with forking. The streams
+    themselves stay, since handlers of logs hold on to them."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        sys.stderr.flush()
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _load(modules: Iterable[str]) -> None:
@@ -267,7 +307,7 @@ def become(order: Order, connection: socket.socket) -> None:
 def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
     folder = Path(listener.getsockname()).parent
-    forked = Zygote(listener).serve()
+    forked = Zygote(listener, filter(None, sys.argv[2].split(","))).serve()
     if forked is None:
         shutil.rmtree(folder)  # whoever made it may have been killed
         return

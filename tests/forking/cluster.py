@@ -17,8 +17,12 @@ import ray
 from benchmarks.processes import tree
 from deployments import private_ray
 from deployments.forking.forked_workers import ForkedWorkers
+from deployments.forking.zygote import QUIET_SECONDS
 
 PATIENCE_SECONDS = 60
+
+IMPORTS = ("torch", "no_such_module", "no_such_package.at_all", "asyncio.windows_events", "tabnanny")
+"""What else the zygote imports, as far as it can be imported."""
 
 
 def title(process: int) -> str:
@@ -41,6 +45,8 @@ class Seen:
             "path": sys.path,
             "main": sys.modules["__main__"].__file__,
             "title": title(os.getpid()),
+            "threads": sys.modules["torch"].get_num_threads() if "torch" in sys.modules else None,
+            "imported": [name for name in IMPORTS if name in sys.modules],
             "drawn": [
                 ray.WorkerID.from_random().hex(),
                 ray.put(0).hex(),
@@ -83,10 +89,11 @@ def stand_ins(raylet: int) -> set[int]:
 
 def main() -> None:
     logging.basicConfig(stream=sys.stderr)
-    forked = ForkedWorkers.start()
+    late = sys.argv[1:] == ["late"]
+    forked = ForkedWorkers.start(() if late else IMPORTS)
     if forked is None:
         raise RuntimeError("no zygote")
-    if sys.argv[1:] == ["late"]:
+    if late:
         os.environ["LATE"] = "1"  # what the zygote has imported may have read that it is not there
     with private_ray.lean(forked):
         ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
@@ -99,7 +106,7 @@ def main() -> None:
     told["agents"] = {process: said for process, said in titles.items() if said.endswith("Agent")}
     raylet = told["raylet"] = int(told["first"][0]["environment"]["RAY_RAYLET_PID"])
 
-    if sys.argv[1:] != ["late"]:
+    if not late:
         other = Actor.options(runtime_env={"env_vars": {"COLOUR": "green"}}).remote()
         told["other"] = ray.get(other.seen.remote())
 
@@ -108,6 +115,13 @@ def main() -> None:
         os.kill(victim, signal.SIGKILL)
         told["killed"] = ray.get(actors[0].seen.remote())
         told["child of killed"] = "swept" if ends(child) else "alive"
+
+        while "tabnanny" not in told.setdefault("later", {"imported": []})["imported"]:
+            time.sleep(2 * QUIET_SECONDS)
+            probe = Actor.remote()
+            told["later"] = ray.get(probe.seen.remote())
+            ray.kill(probe)
+            ends(told["later"]["process"])
 
         before = stand_ins(raylet)
         ray.kill(actors[1])

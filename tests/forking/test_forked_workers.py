@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,13 @@ def test_a_fork_has_what_a_worker_has(told: dict[str, Any]) -> None:
         assert Path(worker["main"]).name == "default_worker.py"
         assert worker["title"] == "ray::Seen.seen"
         assert not [place for place in worker["path"] if place.endswith("forking")]
+
+
+def test_a_fork_has_what_else_was_imported_for_it(told: dict[str, Any]) -> None:
+    """Also after a library that is not there, and one that raises; and it is still one that can be forked."""
+    assert told["later"]["parent"] == told["zygote"]
+    assert told["later"]["imported"] == ["torch"] * (find_spec("torch") is not None) + ["tabnanny"]
+    assert told["later"]["threads"] in (None, 1), "Ray lets it have one, as it reserves no processor"
 
 
 def test_no_two_forks_draw_the_same(told: dict[str, Any]) -> None:
