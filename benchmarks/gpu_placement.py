@@ -2,7 +2,8 @@
 
     python -m benchmarks.gpu_placement [--gigabytes 5]
 
-No Ray. Each figure that needs a fresh process gets one. Prints one table: median and worst of the runs.
+No Ray. Each figure that needs a fresh process gets one. Prints one table, median and worst of the runs, and what comes
+of it for the choice between ending a process and parking its model (docs/placement.md).
 """
 
 from __future__ import annotations
@@ -13,13 +14,32 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from deployments.backends.weights import Weights
 
 GIGABYTE: Final = 2**30
 TENSORS: Final = 64
 """A model is many tensors, and each is copied by itself."""
+
+HOLD: Final = "hold"
+CONTEXT: Final = "CUDA context and first tensor, s"
+KEPT: Final = "memory of the context, GB"
+FIRST: Final = "first convolution and matrix product, s"
+MAPPED: Final = "mapped file to card, s"
+GONE: Final = "a killed process's memory free again, s"
+GIVEN_BACK: Final = ": memory given back to the driver, s"
+UNPARK: Final = " to card again (un-park), s"
+AGAIN, RELEASED = f"pinned{UNPARK}", f"pinned{GIVEN_BACK}"
+"""Figures that the choice at the end is made of."""
 
 
 def main() -> None:
@@ -28,8 +48,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    size = round(arguments.gigabytes * GIGABYTE)
+    if arguments.one == HOLD:
+        hold(size)
+        return
     if arguments.one:
-        print(json.dumps(FRESH[arguments.one](round(arguments.gigabytes * GIGABYTE))))
+        print(json.dumps(FRESH[arguments.one](size)))
         return
     try:
         torch = importlib.import_module("torch")
@@ -41,14 +65,23 @@ def main() -> None:
     rows: dict[str, list[float]] = {}
     for _ in range(arguments.runs):
         for name in FRESH:
-            command = [sys.executable, "-m", "benchmarks.gpu_placement", "--one", name]
-            command += ["--gigabytes", str(arguments.gigabytes)]
-            found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            found = subprocess.run(_command(name, size), check=True, capture_output=True, text=True).stdout
             for figure, value in json.loads(found.splitlines()[-1]).items():
                 rows.setdefault(figure, []).append(value)
     print(f"{'figure':<58}{'median':>10}{'worst':>10}")
     for figure, values in rows.items():
         print(f"{figure:<58}{statistics.median(values):>10.3f}{max(values):>10.3f}")
+    _choice({figure: statistics.median(values) for figure, values in rows.items()})
+
+
+def _choice(figures: Mapping[str, float]) -> None:
+    """What brings a model back, from the figures: where a process is ended and another one forked that has everything
+    imported, and where a parked one goes on. Neither has Ray's part, which `benchmarks.placement` measures."""
+    ended = figures[CONTEXT] + figures[FIRST] + figures[MAPPED]
+    print(f"\nback in a new process: context, first use and copy of a mapped file: {ended:.2f} s")
+    print(f"back in a parked process: {figures[AGAIN]:.2f} s, and besides its memory of the host it keeps ", end="")
+    print(f"{figures[KEPT]:.2f} GB of the card while parked" if KEPT in figures else "its context on the card")
+    print(f"room for the next one: {figures[GONE]:.2f} s after a kill, {figures[RELEASED]:.2f} s after parking")
 
 
 def process(_size: int) -> dict[str, float]:
@@ -63,9 +96,19 @@ def process(_size: int) -> dict[str, float]:
     torch.cuda.synchronize()
     ready = time.perf_counter()
     free, total = torch.cuda.mem_get_info()
-    figures = {"import torch, s": imported - started, "CUDA context and first tensor, s": ready - imported}
+    figures = {"import torch, s": imported - started, CONTEXT: ready - imported}
     if before is not None:
-        figures["memory of the context, GB"] = (total - free - before - torch.cuda.memory_reserved()) / GIGABYTE
+        figures[KEPT] = (total - free - before - torch.cuda.memory_reserved()) / GIGABYTE
+
+    def use() -> Any:
+        """What loads the libraries of a network's first run."""
+        picture = torch.ones(1, 8, 64, 64, device="cuda")
+        return torch.nn.functional.conv2d(picture, torch.ones(8, 8, 3, 3, device="cuda")).flatten(1) @ torch.ones(
+            8 * 62 * 62, 8, device="cuda"
+        )
+
+    _, figures[FIRST] = _timed(torch, use)
+    _, figures["the same again, s"] = _timed(torch, use)
     return figures
 
 
@@ -80,14 +123,62 @@ def copies(size: int) -> dict[str, float]:
         placed, seconds = _timed(torch, lambda host=host: [tensor.to("cuda", non_blocking=True) for tensor in host])
         figures[f"{kind} to card, first time, s"] = seconds
         del placed
-        _, figures[f"{kind}: memory given back to the driver, s"] = _timed(torch, torch.cuda.empty_cache)
+        _, figures[f"{kind}{GIVEN_BACK}"] = _timed(torch, torch.cuda.empty_cache)
         placed, seconds = _timed(torch, lambda host=host: [tensor.to("cuda", non_blocking=True) for tensor in host])
-        figures[f"{kind} to card again (un-park), s"] = seconds
+        figures[f"{kind}{UNPARK}"] = seconds
         figures[f"{kind} to card again, GB/s"] = size / GIGABYTE / seconds
         del placed, host
         torch.cuda.empty_cache()
     _, figures["pinning host memory, s"] = _timed(torch, lambda: _host(torch, size, pinned=True))
     return figures
+
+
+def mapped(size: int) -> dict[str, float]:
+    """A model from a file that the operating system has in memory, mapped as replicas map it, to the card."""
+    torch: Any = importlib.import_module("torch")
+
+    from deployments.backends import device
+
+    card = device.Cuda(None, 0)
+    torch.zeros(1, device="cuda")
+    with tempfile.TemporaryDirectory(prefix="mouthpiece-gpu-") as folder:
+        path = Path(folder) / "model.safetensors"
+        save_file({f"layer.{i}": np.full(size // TENSORS, 1, np.uint8) for i in range(TENSORS)}, path)
+        weights = Weights(path)
+        _, read = _timed(torch, weights.read)
+        placed, seconds = _timed(torch, partial(weights.place, card))
+        del placed
+    return {"mapped file, mapped and read from memory, s": read, MAPPED: seconds}
+
+
+def killed(size: int) -> dict[str, float]:
+    """From the end of a process that holds a model until the driver has all of its memory again."""
+    torch: Any = importlib.import_module("torch")
+
+    torch.zeros(1, device="cuda")
+    torch.cuda.synchronize()
+    free, _ = torch.cuda.mem_get_info()
+    with subprocess.Popen(_command(HOLD, size), stdout=subprocess.PIPE, text=True) as holder:
+        if holder.stdout is None or not holder.stdout.readline():
+            raise RuntimeError("the process that was to hold a model has ended")
+        started = time.perf_counter()
+        holder.kill()
+        while torch.cuda.mem_get_info()[0] < free - (32 << 20):
+            if time.perf_counter() - started > 60:
+                raise RuntimeError("the memory of a killed process did not come back within a minute")
+            time.sleep(0.001)
+        seconds = time.perf_counter() - started
+    return {GONE: seconds}
+
+
+def hold(size: int) -> None:
+    """Holds a model on the card until somebody kills this process, or has closed its output."""
+    torch: Any = importlib.import_module("torch")
+
+    placed = [tensor.to("cuda") for tensor in _host(torch, size, pinned=False)]
+    torch.cuda.synchronize()
+    print(len(placed), flush=True)
+    time.sleep(600)
 
 
 def parked(size: int) -> dict[str, float]:
@@ -135,9 +226,15 @@ def capped(size: int) -> dict[str, float]:
 FRESH: Final[dict[str, Callable[[int], dict[str, float]]]] = {
     "process": process,
     "copies": copies,
+    "mapped": mapped,
+    "killed": killed,
     "parked": parked,
     "capped": capped,
 }
+
+
+def _command(name: str, size: int) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.gpu_placement", "--one", name, "--gigabytes", str(size / GIGABYTE)]
 
 
 def _host(torch: Any, size: int, *, pinned: bool) -> list[Any]:
