@@ -198,7 +198,7 @@ def against_the_optimum() -> None:
         mine += world.loads
         best += fewest_loads(names, need, 10)
     print(f"{'loads, one request after the other':42}{mine:9}{best:9}{mine / best:8.2f}")
-    waits = least = mine_end = best_end = 0.0
+    waits = least = mine_end = best_end = work = 0.0
     load = {"a": 1.0, "b": 1.0, "c": 1.0}
     footprints = {name: Footprint(need=6, load_seconds=1.0) for name in load}
     for seed in range(200):
@@ -210,8 +210,11 @@ def against_the_optimum() -> None:
         mine_end += max(request.done or 0.0 for request in world.served)
         wait, end = least_wait(requests, load, STOP_SECONDS)
         least, best_end = least + wait, best_end + end
+        work += sum(request.seconds for request in requests)
     print(f"{'seconds waited, models excluding each other':42}{waits:9.0f}{least:9.0f}{waits / least:8.2f}")
     print(f"{'seconds until all is answered':42}{mine_end:9.0f}{best_end:9.0f}{mine_end / best_end:8.2f}")
+    mine_use, best_use = work / mine_end, work / best_end
+    print(f"{'of them the card at work':42}{mine_use:9.0%}{best_use:9.0%}{mine_use / best_use:8.2f}")
 
 
 def recorded(path: Path) -> None:
