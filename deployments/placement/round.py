@@ -283,7 +283,8 @@ class Round:
     # -- what is spare -------------------------------------------------------------------------------------------
 
     def scale_out(self) -> None:
-        """More replicas where requests ask for them, those with the fewest first; loaded in advance gives way."""
+        """More replicas where requests ask for them, those with the fewest first; what was loaded in advance and never
+        used gives way, where nobody goes along with it."""
         growing = [s for s in self.standings.values() if s.running and not s.going and s.target < s.desired]
         futile = math.inf
         left = STARTS - len(self.starts)
