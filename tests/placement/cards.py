@@ -106,7 +106,7 @@ def _start(cards: int, cpus: int, forked: ForkedWorkers | None) -> None:
 
     from deployments import private_ray
 
-    for attempt in range(3):
+    for last in (False, False, True):
         try:
             with private_ray.lean(forked):
                 ray.init(
@@ -118,14 +118,13 @@ def _start(cards: int, cpus: int, forked: ForkedWorkers | None) -> None:
                     logging_level=logging.ERROR,
                     object_store_memory=100 << 20,
                 )
+            return
         except Exception:
             # Ray raises a bare Exception when its start took too long.
             ray.shutdown()
-            _let_go()
-            if attempt == 2:
+            if last:
                 raise
-        else:
-            return
+        _let_go()  # only here: until now the exception held on to what had started
 
 
 def _let_go() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -47,10 +49,20 @@ def test_everything_stays_resident_after_its_first_request(four: None) -> None:
 
 
 def test_a_model_that_is_asked_for_much_gets_more_replicas_on_other_cards(four: None) -> None:
-    responses = [cards.ask("draw", 4000) for _ in range(6)]
-    cards.until(lambda: len(replicas().get("voice-draw", ())) > 1, "there are two at least", PATIENCE)
-    for response in responses:
-        response.result(timeout_s=PATIENCE)
+    enough = threading.Event()
+
+    def client() -> None:
+        while not enough.is_set():
+            cards.ask("draw", 500).result(timeout_s=PATIENCE)
+
+    with ThreadPoolExecutor(4) as clients:
+        asking = [clients.submit(client) for _ in range(4)]
+        try:
+            cards.until(lambda: len(replicas().get("voice-draw", ())) > 1, "there are two at least", PATIENCE)
+        finally:
+            enough.set()
+    for each in asking:
+        each.result()
     where = [entry["card"] for entry in entries() if entry["deployment"] == "voice-draw"]
     assert len(where) == len(set(where)), "two of them don't fit on one card"
     by_card: dict[str, int] = {}

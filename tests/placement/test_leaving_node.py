@@ -19,8 +19,8 @@ NAMES = ("clone", "draw")
 PATIENCE = 150
 
 QUICK = {
-    "RAY_health_check_initial_delay_ms": "1000",
-    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_initial_delay_ms": "300",
+    "RAY_health_check_period_ms": "300",
     "RAY_health_check_timeout_ms": "5000",
     "RAY_health_check_failure_threshold": "3",
 }

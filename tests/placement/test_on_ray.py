@@ -110,11 +110,11 @@ def test_what_fits_stays(card: None) -> None:
 
 def test_a_busy_model_is_never_cut(card: None) -> None:
     cards.ask("draw").result(timeout_s=PATIENCE)
-    long = cards.ask("draw", 3000)
+    long = cards.ask("draw", 1500)
     cards.until(lambda: replica_of("draw").get("ongoing"), "it works")
     other = cards.ask("clone")
     tint, spent = long.result(timeout_s=PATIENCE)
-    assert spent.ended - spent.began >= 2.9, "clocks may be set meanwhile"
+    assert spent.ended - spent.began >= 1.4, "clocks may be set meanwhile"
     assert tint.pitch_hz > 0
     other.result(timeout_s=PATIENCE)
 
