@@ -1,20 +1,26 @@
 """Models that take turns on a logical card: how long a swap takes, of what, and how many requests are served.
 
-    python -m benchmarks.placement [--plain SECONDS] [--gigabytes 1.4]
+    python -m benchmarks.placement [--plain SECONDS] [--gigabytes 1.4] [--seconds 40] [--skip plain clients four]
 
 Real Ray, real processes, real weight files; the card is only counted. Three models of 6 GB on a card of 10 GB, their
-files `--gigabytes` each. Plain Ray Serve scales to zero with its default settings, which takes ten minutes of waiting,
-once; `--plain 15` has it scale down after 15 seconds instead. Wants an idle machine.
+files `--gigabytes` each, which the operating system has in memory: they have just been written. Wants an idle machine
+with three times their size of free memory, and about five minutes.
+
+Plain Ray Serve scales to zero by its own policy with its default settings, but for one: it scales down after `--plain`
+seconds instead of 600. What it takes with 600 would be longer by the difference, in which nothing is done but wait;
+`--plain 600` waits for it.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,11 +34,37 @@ GIGABYTE: Final = 2**30
 CARD, NEED = 10 * GIGABYTE, 6 * GIGABYTE
 WORK_MILLISECONDS: Final = 200
 CLIENTS: Final = 12
-SECONDS: Final = 40.0
-SWAPS: Final = 7
+SWAPS: Final = 9
 STAGES: Final = ("decide", "leave", "process", "load", "answer")
 OURS: Final = ("decide", "leave", "answer")
 """The rest is starting a process and copying weights."""
+DEFAULT_DELAY: Final = 600.0
+"""Seconds after which Serve (2.60) scales down by default."""
+TURN: Final = 12.0
+INTERVAL: Final = 0.2
+"""Seconds between decisions and from an event until the policy is told, at most: replicas say ten times a second what
+they do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swaps:
+    """Seconds, of several swaps in a row."""
+
+    median: float
+    leave: float
+    """The longest that it took from the decision until the room was free."""
+    load: float
+    """The longest from asked for to answering."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What clients got."""
+
+    answered: int
+    """Within the time."""
+    waits: list[float]
+    """Seconds from asking until a replica began, of all that were asked, those answered after the time too."""
 
 
 def build(args: dict[str, Any]) -> Any:
@@ -59,28 +91,33 @@ def build(args: dict[str, Any]) -> Any:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--plain", type=float, help="seconds until plain Serve scales down; its default without")
+    parser.add_argument("--plain", type=float, default=15.0, help="seconds until plain Serve scales down")
+    parser.add_argument("--seconds", type=float, default=40.0, help="that clients ask for")
     parser.add_argument("--gigabytes", type=float, default=1.4, help="of each model's weights")
     parser.add_argument("--skip", nargs="*", default=[], choices=("plain", "clients", "four"))
     arguments = parser.parse_args()
+    print(f"load average before: {os.getloadavg()[0]:.1f}; {os.cpu_count()} processors")
     with tempfile.TemporaryDirectory(prefix="mouthpiece-placement-") as name:
         folder = Path(name)
         cards.register(folder / "site", NAMES)
         weights = {name: str(_weights(folder, name, arguments.gigabytes)) for name in NAMES}
-        one, four = 0.0, 0.0
+        one = 0
         with cards.cluster(folder / "site", cards=1):
             _deploy(weights)
             swap = _swaps()
             if "clients" not in arguments.skip:
-                one = _twelve_clients("turns of 12 s", weights, {})
-                quantum = _twelve_clients("turns of 1 s", weights, {"turn": 1.0, "turn_per_load": 0.0})
-                print(f"  ratio: {one / quantum:.2f} times the requests")
+                ours = _twelve_clients(f"turns of {TURN:g} s", weights, arguments.seconds, {"turn": TURN})
+                one = ours.answered
+                _bound(max(ours.waits), swap)
+                quick = {"turn": 1.0, "turn_per_load": 0.0}
+                quantum = _twelve_clients("turns of 1 s", weights, arguments.seconds, quick)
+                print(f"  ratio: {one / quantum.answered:.2f} times the requests")
             if "plain" not in arguments.skip:
                 plain = _plain(weights, arguments.plain)
-                print(f"  ratio: {plain / swap:.0f} times faster")
+                print(f"  ratio: {plain / swap.median:.0f} times faster with that delay")
         if "four" not in arguments.skip:
             with cards.cluster(folder / "site", cards=4):
-                four = _four(weights)
+                four = _four(weights, arguments.seconds)
             if one:
                 print(f"  ratio: {four / one:.2f} times the requests of one card")
 
@@ -100,8 +137,8 @@ def _deploy(weights: Mapping[str, str], **args: Any) -> None:
     )
 
 
-def _swaps() -> float:
-    """Prints the stages of a swap; returns its median seconds."""
+def _swaps() -> Swaps:
+    """Prints the stages of a swap."""
     from deployments.placement.board import Board
 
     for name in NAMES[:2]:  # the second has its file read once
@@ -131,7 +168,11 @@ def _swaps() -> float:
         print(f"  {stage:<10}{statistics.median(values):8.2f}{max(values):8.2f}")
     decided = statistics.median(sum(row[stage] for stage in OURS) for row in rows)
     print(f"  of which neither process nor copy: {decided:.2f}")
-    return statistics.median(row["all"] for row in rows)
+    return Swaps(
+        median=statistics.median(row["all"] for row in rows),
+        leave=max(row["leave"] for row in rows),
+        load=max(row["process"] + row["load"] + row["answer"] for row in rows),
+    )
 
 
 def _settled(name: str) -> dict[str, Any] | None:
@@ -140,72 +181,78 @@ def _settled(name: str) -> dict[str, Any] | None:
     return view if there else None
 
 
-def _plain(weights: Mapping[str, str], delay: float | None) -> float:
-    """One swap by Serve itself; returns its seconds."""
-    settings = {} if delay is None else {"downscale_delay_s": delay}
-    _deploy(weights, plain=settings)
+def _plain(weights: Mapping[str, str], delay: float) -> float:
+    """One swap by Serve itself, without a policy of ours; returns its seconds."""
+    from ray import serve
+
+    serve.delete(cards.APP)
+    application = build({"weights": dict(weights), "plain": {"downscale_delay_s": delay}})
+    serve.run(application, name=cards.APP, route_prefix=None)
     cards.ask("alpha", WORK_MILLISECONDS).result(timeout_s=300)
     asked = time.monotonic()
-    cards.ask("beta", WORK_MILLISECONDS).result(timeout_s=1800)
+    cards.ask("beta", 0).result(timeout_s=1800)
     seconds = time.monotonic() - asked
-    said = "its default settings" if delay is None else f"its default settings, but a downscale delay of {delay:g} s"
-    print(f"Plain Ray Serve, scale to zero with {said}: {seconds:.1f} s for one swap")
+    print(f"Plain Ray Serve, scale to zero, its defaults but a downscale delay of {delay:g} s: {seconds:.1f} s a swap")
+    if delay < DEFAULT_DELAY:
+        print(f"  with its default delay of {DEFAULT_DELAY:g} s it would be {DEFAULT_DELAY - delay:g} s more; not run")
     return seconds
 
 
-def _twelve_clients(label: str, weights: Mapping[str, str], terms: Mapping[str, float]) -> float:
-    """Requests in `SECONDS`, of clients that each want one model and ask again as soon as they are answered."""
-    _deploy(weights, terms={"turn": 12.0, **terms})
+def _twelve_clients(label: str, weights: Mapping[str, str], seconds: float, terms: Mapping[str, float]) -> Served:
+    """Clients that each want one model and ask again as soon as they are answered."""
+    _deploy(weights, terms=dict(terms))
     cards.ask("alpha", 0).result(timeout_s=300)
-    waits = _load(SECONDS)
-    print(f"{CLIENTS} clients, three models that exclude each other, {label}: {len(waits)} requests in {SECONDS:g} s")
-    print(f"  wait: median {statistics.median(waits):.2f} s, worst {max(waits):.2f} s")
-    if not terms:
-        print(f"  bound on the wait of a model with a load of 3 s: {_bound():.0f} s")
-    return float(len(waits))
+    served = _load(seconds)
+    print(
+        f"{CLIENTS} clients, three models that exclude each other, {label}: {served.answered} requests, {seconds:g} s"
+    )
+    print(f"  wait: median {statistics.median(served.waits):.2f} s, worst {max(served.waits):.2f} s")
+    return served
 
 
-def _bound() -> float:
-    from deployments.placement.bound import longest_wait
+def _bound(worst: float, swap: Swaps) -> None:
+    """Prints how long a request may have to wait at most, by what loading and leaving were seen to take here."""
+    from deployments.placement.bound import longest_request_wait, longest_wait
     from deployments.placement.facts import Card, Footprint, Rules
 
-    footprints = {name: Footprint(NEED, load_seconds=3.0) for name in NAMES}
-    rules = Rules(turn=12.0)
-    spent = WORK_MILLISECONDS / 1000
-    return longest_wait(footprints, [Card("a", CARD)], rules, longest_request=spent, stop_seconds=0.5, interval=0.05)
+    footprints = {name: Footprint(NEED, load_seconds=swap.load) for name in NAMES}
+    rules, request = Rules(turn=TURN), WORK_MILLISECONDS / 1000
+    measures = {"longest_request": request, "stop_seconds": swap.leave, "interval": INTERVAL}
+    model = longest_wait(footprints, [Card("a", CARD)], rules, **measures)
+    ahead = CLIENTS // len(NAMES) - 1
+    bound = longest_request_wait(model, footprints[NAMES[0]], rules, ahead=ahead, longest_request=request)
+    held = "within" if worst <= bound else "NOT WITHIN"
+    print(f"  {held} the bound: a model waits {model:.0f} s at most, a request {bound:.0f} s")
 
 
-def _four(weights: Mapping[str, str]) -> float:
+def _four(weights: Mapping[str, str], seconds: float) -> float:
     _deploy(weights)
     for response in [cards.ask(name, 0) for name in NAMES]:
         response.result(timeout_s=300)
     _load(10.0)  # until there are as many replicas as there is room for
     before = {entry["replica"] for entry in cards.view()["residents"]}
-    waits = _load(SECONDS)
+    answered = _load(seconds).answered
     gone = before - {entry["replica"] for entry in cards.view()["residents"]}
-    print(f"Four cards: {len(waits)} requests in {SECONDS:g} s; models that left their card meanwhile: {len(gone)}")
-    return float(len(waits))
+    print(f"Four cards: {answered} requests in {seconds:g} s; models that left their card meanwhile: {len(gone)}")
+    return float(answered)
 
 
-def _load(seconds: float) -> list[float]:
-    """Seconds from asking to the answer, of every request that was asked for within so long."""
+def _load(seconds: float) -> Served:
+    """Clients ask for so long, and wait for their last answer."""
     waits: list[float] = []
-    end = time.monotonic() + seconds
+    answered: list[float] = []
+    end = time.time() + seconds
 
     def client(name: str) -> None:
-        while (asked := time.monotonic()) < end:
-            cards.ask(name, WORK_MILLISECONDS).result(timeout_s=600)
-            if time.monotonic() <= end:
-                waits.append(time.monotonic() - asked)
+        while (asked := time.time()) < end:
+            _, spent = cards.ask(name, WORK_MILLISECONDS).result(timeout_s=600)
+            waits.append(spent.began - asked)
+            answered.append(time.time())
 
-    threads: Sequence[threading.Thread] = [
-        threading.Thread(target=client, args=(NAMES[i % len(NAMES)],)) for i in range(CLIENTS)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return waits
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        for asking in [clients.submit(client, NAMES[i % len(NAMES)]) for i in range(CLIENTS)]:
+            asking.result()
+    return Served(sum(moment <= end for moment in answered), waits)
 
 
 if __name__ == "__main__":
