@@ -11,12 +11,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -110,6 +112,39 @@ def process(_size: int) -> dict[str, float]:
     _, figures[FIRST] = _timed(torch, use)
     _, figures["the same again, s"] = _timed(torch, use)
     return figures
+
+
+def forked(_size: int) -> dict[str, float]:
+    """A worker forked from a process that has the libraries imported, as `deployments/forking` makes it."""
+    from deployments.backends.built_in import BACKENDS
+    from deployments.forking.zygote import CUDA, FOR_IMPORTS, holds
+
+    os.environ |= FOR_IMPORTS
+    started = time.perf_counter()
+    for module in dict.fromkeys(module for row in BACKENDS for module in row.imports):
+        with suppress(ImportError):
+            importlib.import_module(module)
+    imported = time.perf_counter() - started
+    reader, writer = os.pipe()
+    begun = time.perf_counter()
+    if os.fork() == 0:
+        # Whatever happens in the fork, it ends here.
+        try:
+            torch: Any = importlib.import_module("torch")
+            torch.zeros(1, device="cuda")
+            torch.cuda.synchronize()
+            os.write(writer, b"1")
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as told:
+        works = told.read() == b"1"
+    return {
+        "import of all models' libraries, s": imported,
+        "and CUDA is not open then (1 is yes)": float(not holds(CUDA)),
+        "a fork of it can use the card (1 is yes)": float(works),
+        "fork, context and first tensor, s": time.perf_counter() - begun,
+    }
 
 
 def copies(size: int) -> dict[str, float]:
@@ -225,6 +260,7 @@ def capped(size: int) -> dict[str, float]:
 
 FRESH: Final[dict[str, Callable[[int], dict[str, float]]]] = {
     "process": process,
+    "forked": forked,
     "copies": copies,
     "mapped": mapped,
     "killed": killed,

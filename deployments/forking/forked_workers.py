@@ -49,7 +49,8 @@ class ForkedWorkers:
         """None where workers can't be forked, which the log explains where it is not a matter of course.
 
         `imports` are modules that workers will want, besides what Ray and Serve need. They are imported when nobody has
-        wanted a worker for a second; those that are not installed are passed over. They must start no thread.
+        wanted a worker for a second; those that are not installed are passed over. They must start no thread and use
+        no card: nothing is forked any more from a process that has done so.
         """
         ray = importlib.util.find_spec("ray")
         if sys.platform != "linux" or ray is None or ray.origin is None:

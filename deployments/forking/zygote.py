@@ -75,7 +75,14 @@ it is no child of the raylet: a fork would never be."""
 OF_A_TERMINAL: Final = frozenset({"COLUMNS", "LINES"})
 """Variables that may differ too, since libraries set them; they are read when something is shown."""
 
-THREADS: Final = "OMP_NUM_THREADS"
+FOR_IMPORTS: Final = {"OMP_NUM_THREADS": "1", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+"""What libraries of models are imported with, where the environment says nothing else. Ray lets a worker that reserves
+less than one processor have one thread, by a variable that is read as the library is loaded. Some ask torch for cards
+while they are imported: with the other one it looks without opening CUDA, which no fork could use any more (PyTorch,
+`torch.cuda.is_available`)."""
+
+CUDA: Final = ("/dev/nvidia-uvm", "/dev/dxg")
+"""Devices that a process has open once it has used CUDA, on Linux and on Windows' Linux."""
 
 HERE: Final = sys.path[0]
 WORKER: Final = "default_worker.py"
@@ -152,14 +159,14 @@ class Zygote:
                     os.close(file)
 
     def _load_more(self) -> None:
-        """A library that models work with, as a worker would have it that reserves less than one processor: Ray then
-        lets it have one thread, by a variable that is read as the library is loaded."""
-        os.environ.setdefault(THREADS, "1")
+        """A library that models work with."""
+        added = FOR_IMPORTS.keys() - os.environ.keys()
+        os.environ |= {name: FOR_IMPORTS[name] for name in added}
         # One that can't be imported is nobody's loss here: a worker that needs it imports it itself, and says why.
         with _unheard(), contextlib.suppress(Exception):
             _load([self._more.pop(0)])
-        if THREADS not in self._environment:
-            del os.environ[THREADS]
+        for name in added:
+            del os.environ[name]
         _id_of_a_fork()  # see below: threads of another OpenBLAS, as scipy has one
 
     def _load_later(self) -> None:
@@ -178,10 +185,13 @@ class Zygote:
             raise RuntimeError("all forks would draw the same ids")
 
     def _refusal(self, order: Order) -> str | None:
-        """Modules read the environment while they are imported; a thread may hold a lock while another forks."""
+        """Modules read the environment while they are imported; a thread may hold a lock while another forks; and CUDA
+        is no use to a fork of a process that has it."""
         tasks = len(list(Path("/proc/self/task").iterdir()))
         if tasks != 1:
             return f"{tasks} threads"
+        if holds(CUDA):
+            return "CUDA is open"
         if order.environment.get("RAY_RAYLET_PID") != self._raylet:
             return "another raylet"
         if order.program.name != WORKER and order.environment.get(BY_PIPE) != os.environ[BY_PIPE]:
@@ -195,6 +205,15 @@ class Zygote:
 
 def _common(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in RAYS_OWN | OF_A_TERMINAL}
+
+
+def holds(devices: tuple[str, ...]) -> bool:
+    """Whether this process has any file open whose path begins with one of these."""
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # that of the listing itself
+            if str(entry.readlink()).startswith(devices):
+                return True
+    return False
 
 
 @contextlib.contextmanager

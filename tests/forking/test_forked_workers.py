@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from deployments.forking.zygote import holds
+
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only"),
@@ -66,6 +68,15 @@ def test_a_fork_has_what_else_was_imported_for_it(told: dict[str, Any]) -> None:
     assert told["later"]["parent"] == told["zygote"]
     assert told["later"]["imported"] == ["torch"] * (find_spec("torch") is not None) + ["tabnanny"]
     assert told["later"]["threads"] in (None, 1), "Ray lets it have one, as it reserves no processor"
+
+
+def test_a_process_that_has_a_device_open_is_known(tmp_path: Path) -> None:
+    """So is one that has CUDA open, of which no fork is made."""
+    device = tmp_path / "nvidia-uvm"
+    assert not holds((str(device),))
+    with device.open("wb"):
+        assert holds(("/dev/dxg", str(device)))
+    assert not holds((str(device),))
 
 
 def test_no_two_forks_draw_the_same(told: dict[str, Any]) -> None:
