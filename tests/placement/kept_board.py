@@ -24,6 +24,12 @@ class KeptBoard(Board):
     app: str = "mouthpiece"
     lines: dict[str, bytes] = field(default_factory=dict)
 
+    def forget(self, replica: str) -> None:
+        self.lines.pop(f"replica/{replica}", None)
+
+    def replicas(self) -> list[str]:
+        return [name.removeprefix("replica/") for name in self.lines if name.startswith("replica/")]
+
     def _put(self, name: str, value: Any) -> None:
         self.lines[name] = json.dumps(value).encode()
 
