@@ -1,10 +1,10 @@
 """Models that take turns on a logical card: how long a swap takes, of what, and how many requests are served.
 
-    python -m benchmarks.placement [--plain SECONDS] [--gigabytes 1.4] [--seconds 40] [--skip plain clients four]
+    python -m benchmarks.placement [--plain SECONDS] [--gigabytes 1.4] [--seconds 60] [--skip plain clients four]
 
 Real Ray, real processes, real weight files; the card is only counted. Three models of 6 GB on a card of 10 GB, their
 files `--gigabytes` each, which the operating system has in memory: they have just been written. Wants an idle machine
-with three times their size of free memory, and about five minutes.
+with three times their size of free memory, and about six minutes.
 
 Plain Ray Serve scales to zero by its own policy with its default settings, but for one: it scales down after `--plain`
 seconds instead of 600. What it takes with 600 would be longer by the difference, in which nothing is done but wait;
@@ -14,6 +14,7 @@ seconds instead of 600. What it takes with 600 would be longer by the difference
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import statistics
 import tempfile
@@ -92,10 +93,11 @@ def build(args: dict[str, Any]) -> Any:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plain", type=float, default=15.0, help="seconds until plain Serve scales down")
-    parser.add_argument("--seconds", type=float, default=40.0, help="that clients ask for")
+    parser.add_argument("--seconds", type=float, default=60.0, help="that clients ask for")
     parser.add_argument("--gigabytes", type=float, default=1.4, help="of each model's weights")
     parser.add_argument("--skip", nargs="*", default=[], choices=("plain", "clients", "four"))
     arguments = parser.parse_args()
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     print(f"load average before: {os.getloadavg()[0]:.1f}; {os.cpu_count()} processors")
     with tempfile.TemporaryDirectory(prefix="mouthpiece-placement-") as name:
         folder = Path(name)
