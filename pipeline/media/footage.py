@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.contracts import Picture
 from pipeline.errors import InvalidMedia, TooLarge
 from pipeline.media import sniff
+from pipeline.media.video import rgb
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -205,13 +206,13 @@ def _turned(container: Any, stream: Any, field: str) -> int:
 
 
 def _picture(frame: Any, facts: FootageFacts) -> Picture:
-    rgb = np.rot90(frame.to_ndarray(format="rgb24"), facts.turned)
-    if rgb.shape[:2] == (facts.height, facts.width):
-        return np.ascontiguousarray(rgb)
+    upright = np.rot90(rgb(frame), facts.turned)
+    if upright.shape[:2] == (facts.height, facts.width):
+        return np.ascontiguousarray(upright)
     import cv2
 
     size = (facts.width, facts.height)
-    return np.asarray(cv2.resize(np.ascontiguousarray(rgb), size, interpolation=cv2.INTER_CUBIC), np.uint8)
+    return np.asarray(cv2.resize(np.ascontiguousarray(upright), size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def _bounded(frames: int, most: int, field: str) -> None:

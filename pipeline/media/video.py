@@ -30,6 +30,8 @@ AUDIO_BITS: Final = {"mp4": 128_000, "webm": 96_000}
 
 # ITU-T H.273: BT.601 (SMPTE 170M) primaries, transfer and matrix, limited range.
 _SMPTE170M: Final = 6
+_BT601: Final = (2, 5, _SMPTE170M)
+"""Colour spaces that have its matrix, FFmpeg's numbers; what says nothing (2) is taken for it, as swscale does."""
 _LIMITED: Final = 1
 
 _VP9: Final = {
@@ -343,7 +345,7 @@ def read_frames(path: str | Path) -> Iterator[Picture]:
             if not container.streams.video:
                 raise InvalidMedia("The file has no pictures.", code="not_video")
             for frame in container.decode(container.streams.video[0]):
-                yield _rgb(frame)
+                yield rgb(frame)
     except av.error.FFmpegError as error:
         raise InvalidMedia(f"The film can't be read: {error}.", code="not_video") from error
 
@@ -359,10 +361,15 @@ def thumbnail(path: str | Path) -> Picture:
         cast("Any", frames).close()
 
 
-def _rgb(frame: VideoFrame) -> Picture:
-    if frame.format.name == "yuv420p" and frame.colorspace in (5, _SMPTE170M) and frame.color_range != 2:
+def rgb(frame: VideoFrame) -> Picture:
+    """The picture of a decoded frame, (height, width, 3) uint8 RGB, as it was stored. Rounded to the nearest level:
+    swscale left to itself rounds down, and what is read and written again and again grows darker."""
+    from av.video.reformatter import Interpolation
+
+    if frame.format.name == "yuv420p" and frame.colorspace in _BT601 and frame.color_range != 2:
         import cv2
 
         # The inverse of what made the planes; swscale's own conversion differs by a level here and there.
         return cast("Picture", cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2RGB_I420))
-    return cast("Picture", frame.to_ndarray(format="rgb24"))
+    exact = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
+    return cast("Picture", frame.to_ndarray(format="rgb24", interpolation=exact))

@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import Interpolation
 
 from pipeline.contracts import Extension
 from pipeline.errors import InvalidMedia
@@ -17,20 +18,29 @@ from pipeline.media import playing
 from pipeline.media.footage import footage_facts, footage_frames
 from pipeline.media.playing import played
 
+EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+
 
 def film(
-    path: Path, pictures: list[np.ndarray], degrees: int = 0, times: list[int] | None = None, **options: str
+    path: Path,
+    pictures: list[np.ndarray],
+    degrees: int = 0,
+    times: list[int] | None = None,
+    space: int = 2,
+    **options: str,
 ) -> Path:
-    """An H.264 film of ten pictures a second, or shown from these milliseconds on."""
+    """An H.264 film of ten pictures a second, or shown from these milliseconds on; `space` is FFmpeg's colour space."""
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream("libx264", rate=10, options={"crf": "1", **options})
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
+        stream.codec_context.colorspace = space
         if degrees:
             stream.set_display_rotation(degrees)
         for number, picture in enumerate(pictures):
             frame: Any = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
+            frame = frame.reformat(format="yuv420p", dst_colorspace=space if space != 2 else None, interpolation=EXACT)
             frame.pts = times[number] if times else 100 * number
             frame.time_base = Fraction(1, 1000)
             container.mux(stream.encode(frame))
@@ -43,6 +53,19 @@ def corners(picture: np.ndarray) -> list[int]:
     height, width = picture.shape[0] // 2, picture.shape[1] // 2
     parts = (picture[:height, :width], picture[:height, width:], picture[height:, width:], picture[height:, :width])
     return [round(float(part.mean()) / 60) for part in parts]
+
+
+@pytest.mark.parametrize("space", [1, 2, 6])
+def test_what_is_read_is_no_darker_than_what_was_written(tmp_path: Path, space: int) -> None:
+    """BT.709, nothing said, BT.601: colours, each a flat picture, of which a level may be lost to rounding."""
+    levels = np.random.default_rng(3).integers(20, 236, (24, 3))
+    pictures = [np.full((32, 32, 3), level, np.uint8) for level in levels]
+    path = film(tmp_path / "flat.mp4", pictures, space=space)
+    facts = footage_facts(path, max_pixels=10**6, max_seconds=10)
+    read = np.array([picture[16, 16] for picture in footage_frames(path, facts, max_frames=30)])
+    assert read.shape == levels.shape
+    assert np.abs(read - levels).max() <= 2
+    assert abs((read - levels).mean()) < 0.2
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, -90])
