@@ -31,6 +31,7 @@ from pipeline.contracts import (
     Event,
     Job,
     JobKind,
+    NewAvatar,
     Samples,
     SpeakRequest,
     Speech,
@@ -304,15 +305,8 @@ class Coordinator:
 
     # Avatars
 
-    async def create_avatar(
-        self,
-        name: str,
-        portrait: bytes | None = None,
-        prompt: str | None = None,
-        size: int | None = None,
-        seed: int = 0,
-    ) -> Avatar:
-        return await self._library.create_avatar(name, portrait, prompt, size, seed)
+    async def create_avatar(self, wanted: NewAvatar) -> Avatar:
+        return await self._library.create_avatar(wanted)
 
     async def avatars(self) -> list[Avatar]:
         return await asyncio.to_thread(self._library.avatars)

@@ -21,6 +21,7 @@ from pipeline.contracts import (
     Event,
     Job,
     JobKind,
+    NewAvatar,
     SpeakRequest,
     Status,
     Still,
@@ -198,15 +199,8 @@ class Operations:
     async def delete_consent(self, consent: str) -> None:
         await self._call("delete_consent", consent)
 
-    async def create_avatar(
-        self,
-        name: str,
-        portrait: bytes | None = None,
-        prompt: str | None = None,
-        size: int | None = None,
-        seed: int = 0,
-    ) -> Avatar:
-        return await self._call("create_avatar", name, portrait, prompt, size, seed)
+    async def create_avatar(self, wanted: NewAvatar) -> Avatar:
+        return await self._call("create_avatar", wanted)
 
     async def avatars(self) -> list[Avatar]:
         return await self._call("avatars")

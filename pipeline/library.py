@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Literal
 
-from pipeline.contracts import Avatar, Consent, PortraitRequest, Speech, VoiceList, VoiceProfile
+from pipeline.contracts import Avatar, Consent, Drawing, DrawRequest, NewAvatar, Speech, VoiceList, VoiceProfile
 from pipeline.errors import Conflict, InvalidRequest, renamed
 from pipeline.media.audio import check_speech, decode_audio
 from pipeline.media.image import encode_png
 from pipeline.models import Models
 from pipeline.plan import DRAWN
 from pipeline.settings import Settings
-from pipeline.steps.draw import draw
+from pipeline.steps.draw import asked
 from pipeline.steps.locate import Locator
 from pipeline.steps.speak import Speaker
 from pipeline.storage.avatars import AvatarStore
@@ -122,26 +122,25 @@ class Library:
             )
         self._consents.delete(found.id)
 
-    async def create_avatar(
-        self, name: str, portrait: bytes | None, prompt: str | None, size: int | None, seed: int
-    ) -> Avatar:
-        """Keeps the face of a photo, or of a portrait drawn from a prompt."""
-        if portrait is not None and prompt is not None:
+    async def create_avatar(self, wanted: NewAvatar) -> Avatar:
+        """Keeps the face of a photo, or of a portrait drawn from a prompt. Raises what `Locator` and `asked` raise, and
+        `InvalidRequest` where it is said how to draw what is there already."""
+        fields = (*Drawing.model_fields, "backend")
+        drawing = {name: value for name in fields if (value := getattr(wanted, name)) is not None}
+        if wanted.portrait is not None and wanted.prompt is not None:
             raise InvalidRequest(
                 "portrait and prompt are given at once.", code="two_sources", field="prompt", accepted="one of them"
             )
-        if portrait is not None:
-            found = await self._locator.photo(portrait, None)
-            return await self._keep(name, found, "photo")
-        side = max(DRAWN, size or self._settings.video.size)
-        backend = self._models.choose("avatar", None)
-        wanted = PortraitRequest(prompt or "", side, seed)
-        if self._models.redrawn(backend):
-            face, attempts = self._models.choose("face", None), self._settings.avatar.attempts
-            picture = (await draw(self._models, backend, wanted, face, attempts)).picture
-        else:
-            picture = await self._models.draw(backend, wanted)
-        return await self._keep(name, await self._locator.picture(picture, None), "prompt")
+        if wanted.portrait is not None:
+            if said := next(iter(drawing), None):
+                raise InvalidRequest(
+                    "With portrait, nothing is drawn.", field=said, accepted=f"{said} with prompt, or portrait alone"
+                )
+            return await self._keep(wanted.name, await self._locator.photo(wanted.portrait, None), "photo")
+        side = max(DRAWN, wanted.size or self._settings.video.size)
+        request = DrawRequest(prompt=wanted.prompt or "", size=side, seed=wanted.seed, **drawing)
+        drawn = await asked(self._models, self._settings, request)
+        return await self._keep(wanted.name, await self._locator.picture(drawn.picture, None), "prompt")
 
     async def _keep(self, name: str, portrait: Portrait, source: Literal["photo", "prompt"]) -> Avatar:
         return await asyncio.to_thread(self._avatars.create, name, portrait.picture, portrait.face, source)

@@ -28,6 +28,14 @@ def create(
     prompt: options.Prompt = None,
     size: options.Size = None,
     seed: options.Seed = 0,
+    negative_prompt: options.NegativePrompt = None,
+    style: options.Style = None,
+    lora: options.Lora = None,
+    steps: options.Steps = None,
+    guidance: options.Guidance = None,
+    backend: Annotated[
+        list[str] | None, typer.Option("--backend", metavar="[avatar=]NAME", help="Avatar backend.")
+    ] = None,
     *,
     at: where.Where,
 ) -> None:
@@ -38,13 +46,20 @@ def create(
       mouthpiece avatar create me photo.jpg
 
       mouthpiece avatar create eve --prompt "young woman, red curly hair" --seed 3
+
+      mouthpiece avatar create adam --prompt "old man in a suit" --backend sdxl --style studio
     """
     if image is None and prompt is None:
         raise InvalidRequest("There is no face.", code="missing_field", field="IMAGE", accepted="IMAGE or --prompt")
     sources.one_of({"IMAGE": image, "--prompt": prompt}, required=False)
+    chosen = sources.backends(backend, only="avatar").get("avatar")
+    how = sources.drawing(negative_prompt, style, lora, steps, guidance)
     data = None if image is None else sources.contents(image, "IMAGE")
+    from pipeline.contracts import Drawing
+
+    drawing = sources.contract(Drawing, **how)
     with at.studio() as studio:
-        _show(studio.create_avatar(name, data, prompt, size, seed), as_json=at.as_json)
+        _show(studio.create_avatar(name, data, prompt, size, seed, drawing, chosen), as_json=at.as_json)
 
 
 @app.command("list")

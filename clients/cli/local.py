@@ -25,11 +25,13 @@ from pipeline.contracts import (
     Avatar,
     Capability,
     ClipRequest,
+    Drawing,
     DrawRequest,
     Event,
     Gpu,
     Job,
     JobKind,
+    NewAvatar,
     SpeakRequest,
     Status,
     SubtitleFormat,
@@ -228,8 +230,12 @@ class Local(Studio):
         prompt: str | None = None,
         size: int | None = None,
         seed: int = 0,
+        drawing: Drawing | None = None,
+        backend: str | None = None,
     ) -> Avatar:
-        return self._call(self._operations.create_avatar(name, portrait, prompt, size, seed))
+        how = {} if drawing is None else drawing.model_dump()
+        wanted = NewAvatar(name=name, portrait=portrait, prompt=prompt, size=size, seed=seed, backend=backend, **how)
+        return self._call(self._operations.create_avatar(wanted))
 
     def avatars(self) -> list[Avatar]:
         return self._call(self._operations.avatars())

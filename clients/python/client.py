@@ -25,6 +25,7 @@ from pipeline.contracts import (
     Capability,
     ClipRequest,
     Contract,
+    Drawing,
     DrawRequest,
     Event,
     Job,
@@ -208,12 +209,15 @@ class Client(Studio):
         prompt: str | None = None,
         size: int | None = None,
         seed: int = 0,
+        drawing: Drawing | None = None,
+        backend: str | None = None,
     ) -> Avatar:
-        fields = _given({"name": name, "prompt": prompt, "size": size, "seed": seed})
+        how = {} if drawing is None else drawing.model_dump(mode="json", exclude_none=True)
+        fields = _given({"name": name, "prompt": prompt, "size": size, "seed": seed, "backend": backend, **how})
         if portrait is None:
             return self._one(Avatar, "POST", "/api/v1/avatars", json=fields)
         files = {"portrait": ("portrait", portrait)}
-        return self._one(Avatar, "POST", "/api/v1/avatars", data=fields, files=files)
+        return self._one(Avatar, "POST", "/api/v1/avatars", data=dict(_flat(fields)), files=files)
 
     def avatars(self) -> list[Avatar]:
         return self._list(Avatar, "/api/v1/avatars")

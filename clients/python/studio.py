@@ -15,6 +15,7 @@ from pipeline.contracts import (
     Avatar,
     Capability,
     ClipRequest,
+    Drawing,
     DrawRequest,
     Event,
     Job,
@@ -206,8 +207,10 @@ class Studio(Protocol):
         prompt: str | None = None,
         size: int | None = None,
         seed: int = 0,
+        drawing: Drawing | None = None,
+        backend: str | None = None,
     ) -> Avatar:
-        """Keeps a face: a photo's, or one drawn from a prompt."""
+        """Keeps a face: a photo's, or one drawn from a prompt, as `drawing` says, by an avatar backend."""
 
     @abstractmethod
     def avatars(self) -> list[Avatar]: ...

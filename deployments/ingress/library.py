@@ -81,8 +81,7 @@ def router(operations: Operations) -> APIRouter:
     @routes.post("/avatars", tags=["avatars"], status_code=201, openapi_extra=body_schema(NewAvatar, PORTRAIT))
     async def create_avatar(request: Request) -> Avatar:
         """Keep a face, from a photo or drawn from a prompt."""
-        wanted = await read(request, NewAvatar, PORTRAIT)
-        return await operations.create_avatar(wanted.name, wanted.portrait, wanted.prompt, wanted.size, wanted.seed)
+        return await operations.create_avatar(await read(request, NewAvatar, PORTRAIT))
 
     @routes.get("/avatars", tags=["avatars"])
     async def avatars() -> AvatarList:

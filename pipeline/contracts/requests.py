@@ -70,8 +70,8 @@ class VideoRequest(Contract):
     audio: bytes | None = None
     """A recording to lip-sync to, in any common format; a file part over HTTP."""
     transcript: Text | None = None
-    """What is said in `audio`, where that is known: the lips then follow its sounds, found in time by the transcribe
-    backend."""
+    """What is said in `audio`, where that is known. Its words are found in time by the transcribe backend, for
+    subtitles; and the lips follow its sounds, unless a network that hears for itself moves them."""
     voice: Name | None = None
     """Voice profile id or name, or a built-in voice of the voice backend."""
     voice_clip: bytes | None = None
@@ -202,7 +202,7 @@ class NewVoice(Contract):
     """A reference clip; a file part over HTTP."""
 
 
-class NewAvatar(Contract):
+class NewAvatar(Drawing):
     """A face to keep: a photo, or a portrait drawn from a prompt."""
 
     name: Name
@@ -211,3 +211,5 @@ class NewAvatar(Contract):
     prompt: Annotated[str, Field(max_length=2000)] | None = None
     size: Size | None = None
     seed: Seed = 0
+    backend: str | None = None
+    """The avatar backend that draws it."""

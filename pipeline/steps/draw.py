@@ -65,6 +65,12 @@ async def draw(models: Models, backend: str, request: PortraitRequest, face: str
 
 
 async def portrait(models: Models, settings: Settings, request: DrawRequest) -> DrawnPortrait:
+    """What the request asks for, as a PNG file. Raises what `asked` raises."""
+    drawn = await asked(models, settings, request)
+    return DrawnPortrait(await asyncio.to_thread(encode_png, drawn.picture), drawn.seed, drawn.refused)
+
+
+async def asked(models: Models, settings: Settings, request: DrawRequest) -> Drawn:
     """What the request asks for. Raises `InvalidRequest`, `InvalidImage` (field `image`) and `UnusableFace`."""
     backend = models.choose("avatar", request.backend)
     wanted = PortraitRequest(
@@ -87,10 +93,8 @@ async def portrait(models: Models, settings: Settings, request: DrawRequest) -> 
             accepted="image with strength",
         )
     if models.redrawn(backend):
-        drawn = await draw(models, backend, wanted, models.choose("face", None), settings.avatar.attempts)
-    else:
-        drawn = Drawn(await models.draw(backend, wanted), wanted.seed)
-    return DrawnPortrait(await asyncio.to_thread(encode_png, drawn.picture), drawn.seed, drawn.refused)
+        return await draw(models, backend, wanted, models.choose("face", None), settings.avatar.attempts)
+    return Drawn(await models.draw(backend, wanted), wanted.seed)
 
 
 async def _decoded(data: bytes, max_pixels: int) -> Picture:

@@ -15,6 +15,7 @@ from clients.python.studio import Studio
 from pipeline.contracts import (
     Backends,
     ClipRequest,
+    Drawing,
     DrawRequest,
     SpeakRequest,
     TranscribeRequest,
@@ -206,6 +207,14 @@ def test_avatars(studio: Studio, photo: bytes) -> None:
     studio.delete_avatar(drawn.id)
     with pytest.raises(InvalidRequest):
         studio.create_avatar("both", photo, "a prompt")
+    drawing = Drawing(loras={"warm": 0.5})
+    with pytest.raises(InvalidRequest, match="has no use for loras"):
+        studio.create_avatar("warm", prompt="a man", drawing=drawing)
+    with pytest.raises(InvalidRequest, match="nothing is drawn") as refused:
+        studio.create_avatar("warm", photo, drawing=drawing)
+    assert refused.value.field == "loras"
+    with pytest.raises(UnknownName):
+        studio.create_avatar("warm", prompt="a man", backend="nobody")
 
 
 def test_what_runs(studio: Studio) -> None:
