@@ -18,7 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
-from benchmarks.gpu_timing import timed
+from benchmarks import gpu_memory
+from benchmarks.gpu_timing import arithmetic, matrix_rate, timed, watched
 from pipeline.contracts import PortraitRequest
 from pipeline.errors import MissingWeights
 
@@ -98,6 +99,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--compiled", action="store_true")
     parser.add_argument("--folder", type=Path, help="where models of random weights are made; a temporary one")
     parser.add_argument("--tiny", action="store_true", help="small networks")
+    gpu_memory.argument(parser)
     chosen = parser.parse_args(arguments)
     import torch
 
@@ -130,6 +132,7 @@ def measured(subject: Subject, chosen: argparse.Namespace, folder: Path, card: b
     row = registry.find("avatar", subject.name)
     options = {subject.option: side, "steps": chosen.steps, "style": "none", "precision": precision}
     if card:
+        torch.cuda.empty_cache()  # of the model before
         torch.cuda.reset_peak_memory_stats()
     started = time.perf_counter()
     ours = registry.load(row, {"weights": weights, **options})
@@ -138,9 +141,17 @@ def measured(subject: Subject, chosen: argparse.Namespace, folder: Path, card: b
     draw = partial(ours.draw, request)
     figures["a portrait, s"] = timed(torch, draw, card, 5, 3)
     if card:
-        figures["peak memory of tensors, GB"] = torch.cuda.max_memory_reserved() / 2**30
-        figures["declared in its row, GB"] = row.vram_gigabytes
-    del ours, draw
+        figures |= gpu_memory.taken(row, chosen.footprints)
+    unet = ours._pipeline.unet
+    flop = arithmetic(unet, "forward", draw)
+    with watched(torch, unet, "forward", card) as steps:
+        draw()
+    figures["of that the UNet, ms a step"] = 1000 * sum(steps) / len(steps)
+    if card:
+        rate = matrix_rate(torch, unet.dtype)
+        figures["matrix rate of this card, measured, TFLOP/s"] = rate
+        figures["share of it that the UNet uses"] = flop * len(steps) / sum(steps) / 1e12 / rate
+    del ours, draw, unet
     theirs = reference(subject, weights, chosen.compiled and card, card)
     ask = {"prompt": WORDS, "width": side, "height": side, "num_inference_steps": chosen.steps, "output_type": "np"}
     guidance = {"sd15": 7.0, "sdxl": 6.0}[subject.name]

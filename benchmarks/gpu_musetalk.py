@@ -18,7 +18,8 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from benchmarks.gpu_timing import timed
+from benchmarks import gpu_memory
+from benchmarks.gpu_timing import matrix_rate, timed
 
 GIGAFLOP_A_FRAME: Final = 800.0
 """UNet 177.8 and decoder 622.2 at their real size; a multiplication with its addition counts two."""
@@ -57,6 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--compiled", action="store_true")
     parser.add_argument("--tiny", action="store_true", help="small networks")
+    gpu_memory.argument(parser)
     chosen = parser.parse_args(arguments)
     import torch
 
@@ -74,6 +76,7 @@ def measured(chosen: argparse.Namespace, card: bool, tiny: bool) -> dict[str, fl
     """Figures by name."""
     import torch
 
+    from deployments.backends import registry
     from deployments.backends.lipsync.musetalk.avatar import Look, prepared
     from deployments.backends.lipsync.musetalk.footage import portrait
     from deployments.backends.lipsync.musetalk.hearing import Hearing
@@ -118,7 +121,7 @@ def measured(chosen: argparse.Namespace, card: bool, tiny: bool) -> dict[str, fl
         figures[f"frames a second, {'encoded' if encoded else 'not encoded'}"] = count / (time.perf_counter() - started)
     assert count == wanted.frame_count
     if card:
-        figures["peak memory of tensors, GB"] = torch.cuda.max_memory_allocated() / 2**30
+        figures |= gpu_memory.taken(registry.find("lipsync", "musetalk"), chosen.footprints)
         rate = matrix_rate(torch, generator.dtype)
         figures["matrix rate of this card, measured, TFLOP/s"] = rate
         if not tiny:
@@ -178,13 +181,6 @@ def film(renderer: Any, avatar: Any, wanted: Any, encoded: bool) -> int:
                 writer.write_frames(chunk.planes)
                 count += len(chunk.planes)
     return count
-
-
-def matrix_rate(torch: Any, dtype: Any) -> float:
-    """TFLOP/s of large matrix products, the most that the networks could reach."""
-    side = 8192
-    a, b = (torch.randn(side, side, device="cuda", dtype=dtype) for _ in range(2))
-    return 2 * side**3 / timed(torch, lambda: a @ b, True, 10, 2) / 1e12
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from typing import Any, Final
 import numpy as np
 from safetensors.numpy import save_file
 
+from benchmarks.gpu_memory import used
 from deployments.backends.weights import Weights
 
 GIGABYTE: Final = 2**30
@@ -88,7 +89,7 @@ def _choice(figures: Mapping[str, float]) -> None:
 
 def process(_size: int) -> dict[str, float]:
     """From nothing to a usable card, and what that takes of it while nobody else comes or goes."""
-    before = _used()
+    before = used()
     started = time.perf_counter()
     torch: Any = importlib.import_module("torch")
 
@@ -283,14 +284,6 @@ def _timed(torch: Any, work: Callable[[], Any]) -> tuple[Any, float]:
     result = work()
     torch.cuda.synchronize()
     return result, time.perf_counter() - started
-
-
-def _used() -> int | None:
-    """Bytes of the card that are in use, by whomever; None where the driver does not tell, or there are several."""
-    from deployments.placement import gpus
-
-    cards = gpus.cards()
-    return cards[0].used_bytes if len(cards) == 1 else None
 
 
 if __name__ == "__main__":

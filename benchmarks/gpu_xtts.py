@@ -19,6 +19,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from benchmarks import gpu_memory
+
 REAL: Final[dict[str, int]] = {"layers": 30, "channels": 1024, "heads": 16}
 """Sizes of the published model (its config.json)."""
 TEXT: Final = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
@@ -32,6 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--weights", type=Path, help="folder with config.json, vocab.json and model.pth")
     parser.add_argument("--tiny", action="store_true", help="a small network")
     parser.add_argument("--runs", type=int, default=5)
+    gpu_memory.argument(parser)
     chosen = parser.parse_args(arguments)
     import torch
 
@@ -103,8 +106,7 @@ def measured(chosen: argparse.Namespace, folder: Path, card: bool, tiny: bool) -
     )
     figures["vocoder, ms a second of sound"] = 1000 * spoken / runs[0][2]
     if card:
-        figures["peak memory of tensors, GB"] = torch.cuda.max_memory_allocated() / 2**30
-        figures["memory of a card that it declares, GB"] = registry.find("voice", "xtts").vram_gigabytes
+        figures |= gpu_memory.taken(registry.find("voice", "xtts"), chosen.footprints)
     return figures
 
 

@@ -10,6 +10,7 @@ from shutil import copytree
 import numpy as np
 import pytest
 
+from benchmarks import random_whisper
 from benchmarks.viseme_corpus import espeak
 from pipeline.contracts import Speech, TranscriptionRequest
 from pipeline.errors import Damaged, InvalidAudio, MissingWeights, UnknownName
@@ -18,14 +19,13 @@ if os.environ.get("CI") != "true":
     pytest.importorskip("faster_whisper")
 
 from deployments.backends.transcribe.whisper import Whisper
-from tests.backends.transcribe import tiny_whisper
 
 TEXT = "The birch canoe slid on the smooth planks."
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_whisper.write(tmp_path_factory.mktemp("whisper"))
+    return random_whisper.write(tmp_path_factory.mktemp("whisper"))
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_words_have_times_and_probabilities(whisper: Whisper, clip: Speech) -> N
 
 def test_a_language_is_found_or_taken(whisper: Whisper, clip: Speech) -> None:
     heard = whisper.transcribe(TranscriptionRequest(clip.samples, clip.sample_rate))
-    assert heard.language in tiny_whisper.codes()
+    assert heard.language in random_whisper.codes()
     asked = whisper.transcribe(TranscriptionRequest(clip.samples, clip.sample_rate, language="pt-br"))
     assert asked.language == "pt-br"
     assert asked != heard

@@ -21,9 +21,9 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.backends.motion.svd.published import saved
+    from benchmarks.random_svd import write
 
-    return saved(tmp_path_factory.mktemp("svd"))
+    return write(tmp_path_factory.mktemp("svd"))
 
 
 @pytest.fixture(scope="package")

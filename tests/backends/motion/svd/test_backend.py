@@ -18,6 +18,7 @@ from deployments.backends.motion.svd.backend import StableVideo
 from deployments.backends.motion.svd.conditioning import Motion, canvas, drawn_size, shown
 from pipeline.contracts import Camera, MotionRequest, Picture
 from pipeline.errors import Damaged, MissingWeights
+from tests.goldens import inventory
 
 
 def built(small: dict[str, Any], options: dict[str, Any]) -> StableVideo:
@@ -58,6 +59,18 @@ def test_the_unet_has_the_parameters_of_the_published_one() -> None:
     with torch.device("meta"):
         unet: Any = UNetSpatioTemporalConditionModel(sample_size=96, num_attention_heads=(5, 10, 20, 20), num_frames=25)
     assert sum(tensor.numel() for tensor in unet.parameters()) == 1_524_623_082
+
+
+def test_the_unet_has_the_names_and_shapes_that_its_configuration_makes() -> None:
+    from diffusers import UNetSpatioTemporalConditionModel
+
+    from benchmarks.random_svd import REAL
+
+    with torch.device("meta"):
+        unet: Any = UNetSpatioTemporalConditionModel(**REAL["unet"])
+    listed = inventory("svd_unet")
+    assert {name: list(tensor.shape) for name, tensor in unet.state_dict().items()} == listed["tensors"]
+    assert len(listed["tensors"]) == listed["count"] == 1428
 
 
 def test_a_film_longer_than_a_clip_has_every_frame_and_no_seam(model: StableVideo, picture: Picture) -> None:

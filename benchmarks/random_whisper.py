@@ -1,4 +1,4 @@
-"""A Whisper of our own: one layer of random weights in the layout that faster-whisper's models are published in."""
+"""A Whisper with random weights, in the layout that faster-whisper's models are published in: real code, no sense."""
 
 from __future__ import annotations
 
@@ -36,10 +36,15 @@ def tokens() -> list[str]:
     return made
 
 
-def write(folder: Path, width: int = 16) -> Path:
-    """config.json, model.bin, tokenizer.json and vocabulary.txt, by CTranslate2's own description of a Whisper."""
+def write(folder: Path, *, layers: int = 1, width: int = 16, heads: int = 2, inner: int = 16) -> Path:
+    """config.json, model.bin, tokenizer.json and vocabulary.txt, by CTranslate2's own description of a Whisper.
+
+    Whisper small has 12 layers of 768 channels with 12 heads, 3072 inside a layer.
+    """
     from ctranslate2.specs.whisper_spec import WhisperSpec
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    folder.mkdir(parents=True, exist_ok=True)
 
     random = np.random.default_rng(1)
 
@@ -58,7 +63,7 @@ def write(folder: Path, width: int = 16) -> Path:
             linear(part, count, width)
 
     names = tokens()
-    spec: Any = WhisperSpec(1, 2, 1, 2)
+    spec: Any = WhisperSpec(layers, heads, layers, heads)
     encoder, decoder = spec.encoder, spec.decoder
     for conv, channels in ((encoder.conv1, 80), (encoder.conv2, width)):
         conv.weight, conv.bias = drawn(width, channels, 3), np.zeros(width, np.float32)
@@ -66,17 +71,19 @@ def write(folder: Path, width: int = 16) -> Path:
     decoder.position_encodings.encodings = drawn(448, width)
     for part in (encoder, decoder):
         normal(part.layer_norm)
-        attention(part.layer[0].self_attention, 3 * width, width)
-        normal(part.layer[0].ffn.layer_norm)
-        linear(part.layer[0].ffn.linear_0, width, width)
-        linear(part.layer[0].ffn.linear_1, width, width)
-    attention(decoder.layer[0].attention, width, 2 * width, width)
+        for layer in part.layer:
+            attention(layer.self_attention, 3 * width, width)
+            normal(layer.ffn.layer_norm)
+            linear(layer.ffn.linear_0, inner, width)
+            linear(layer.ffn.linear_1, width, inner)
+    for layer in decoder.layer:
+        attention(layer.attention, width, 2 * width, width)
     every = drawn(VOCABULARY, width)
     every[300 : 300 + WORDS] *= 50
     every[TEXT] *= 50
     decoder.embeddings.weight = decoder.projection.weight = every
     spec.register_vocabulary(names)
-    spec.config.alignment_heads = [[0, 0], [0, 1]]
+    spec.config.alignment_heads = [[layers - 1, head] for head in range(2)]
     spec.config.suppress_ids, spec.config.suppress_ids_begin = [], [220, TEXT]
     spec.config.lang_ids = [names.index(f"<|{code}|>") for code in codes()]
     spec.validate()

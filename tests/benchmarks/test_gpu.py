@@ -1,0 +1,62 @@
+"""The scripts for a card run without one, on small networks, and say that they did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from benchmarks import gpu, gpu_memory
+from deployments.backends import registry
+from deployments.placement.footprints import Footprints, key
+from pipeline.settings import Settings
+from tests.conftest import torch_threads
+
+torch = pytest.importorskip("torch", reason="make models")
+
+CHOSEN = {
+    "musetalk": ["--seconds", "0.4", "--batch", "4", "--size", "128"],
+    "xtts": ["--tokens", "8", "--piece", "5", "--runs", "1"],
+    "diffusion": ["--steps", "2"],
+    "svd": ["--steps", "1", "--frames", "4", "--decode", "2", "--seconds", "0.08"],
+    "realesrgan": ["--side", "80", "--frames", "3", "--tile", "64"],
+    "whisper": ["--sentences", "1", "--beam", "1", "--runs", "1"],
+}
+TOLD = {
+    "musetalk": ("frames a second, encoded", "paste-back"),
+    "xtts": ("real-time factor", "first piece"),
+    "diffusion": ("sd15, a portrait", "sdxl, a portrait", "times diffusers"),
+    "svd": ("the UNet, ms a step", "the decoder, ms a frame", "frames a second of a film"),
+    "realesrgan": ("a picture, s", "frames a second of a film"),
+    "whisper": ("encoder, ms of 30 s", "real-time factor"),
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    with torch_threads(1):
+        yield
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_it_runs_and_says_what_was_not_run(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = [*CHOSEN[name], "--tiny"]
+    import_module(f"benchmarks.gpu_{name}").main(chosen)
+    said = capsys.readouterr().out
+    for figure in TOLD[name]:
+        assert figure in said
+    assert ("NOT RUN: anything about a card" in said) == (not torch.cuda.is_available())
+
+
+def test_each_of_them_is_among_those_that_are_run() -> None:
+    assert set(CHOSEN) == set(gpu.ALL) - set(gpu.OF_THE_CARD)
+
+
+def test_what_a_card_showed_is_known_to_the_next_start(tmp_path: Path) -> None:
+    row = registry.find("motion", "svd")
+    gpu_memory.keep(row, 17 * gpu_memory.GIGABYTE + 1, tmp_path)
+    gpu_memory.keep(row, gpu_memory.GIGABYTE, tmp_path)
+    need = Footprints(tmp_path).need(key("motion-svd", Settings()), round(row.vram_gigabytes * gpu_memory.GIGABYTE))
+    assert need == 17 * gpu_memory.GIGABYTE + (64 << 20)
