@@ -21,10 +21,10 @@ pytest.importorskip("torch", reason="make models")
 
 @pytest.fixture(scope="module")
 def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApplication]:
-    from tests.backends.lipsync.wav2lip.conftest import lively, published
+    from tests.backends.lipsync.wav2lip.published import lively, save
 
     folder = tmp_path_factory.mktemp("scene")
-    weights = published(folder / "wav2lip_gan.pth", lively(7).state_dict())
+    weights = save(folder / "wav2lip_gan.pth", lively(7).state_dict())
     settings: dict[str, Any] = {
         "storage.folder": str(folder / "data"),
         "lipsync.backends": ["meshwarp", "wav2lip"],

@@ -14,7 +14,6 @@ from deployments.backends.face.mediapipe import MediapipeFace
 from pipeline.contracts import Encoding, FilmFrame, Picture, TrackRequest
 from pipeline.media.video import VideoWriter
 from pipeline.steps.track import track
-from tests.backends.lipsync.photo import photo
 
 FPS = Fraction(25)
 COUNT = 14
@@ -31,7 +30,9 @@ def shifts() -> list[int]:
 @lru_cache(maxsize=1)
 def pictures() -> tuple[Picture, ...]:
     """(256, 320, 3) each, around the astronaut's face."""
-    whole, _ = photo()
+    from skimage import data
+
+    whole = data.astronaut()
     made = []
     for number, shift in enumerate(shifts()):
         part = whole[:256, 80 - shift : 400 - shift]

@@ -13,7 +13,7 @@ from deployments.backends.lipsync.wav2lip.inference import Inference
 from deployments.backends.lipsync.wav2lip.network import Generator
 from deployments.backends.published.tensors import fill, read_tensors
 from pipeline.errors import Damaged
-from tests.backends.lipsync.wav2lip.conftest import lively, published
+from tests.backends.lipsync.wav2lip.published import lively, save
 from tests.goldens import golden, inventory, seeded, u, z
 
 
@@ -51,7 +51,7 @@ def test_has_the_tensors_of_the_published_file() -> None:
 
 @pytest.mark.parametrize(("gain", "key", "tolerance"), [(1.0, "output", 2e-6), (1.25, "output_gain1.25", 5e-5)])
 def test_computes_what_the_reference_computes(tmp_path: Path, gain: float, key: str, tolerance: float) -> None:
-    network = loaded(published(tmp_path / "wav2lip.pth", tensors(gain)))
+    network = loaded(save(tmp_path / "wav2lip.pth", tensors(gain)))
     audio, face = inputs()
     reference = golden("wav2lip_generator")
     with torch.inference_mode():
@@ -92,7 +92,7 @@ def test_half_precision_says_the_same() -> None:
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 def test_a_torchscript_archive_is_the_same_network(tmp_path: Path) -> None:
     network = lively(3)
-    pickled = published(tmp_path / "wav2lip.pth", network.state_dict())
+    pickled = save(tmp_path / "wav2lip.pth", network.state_dict())
     archive = tmp_path / "Wav2Lip-SD-GAN.pt"
     with torch.no_grad():
         torch.jit.trace(network, (torch.zeros(1, 1, 80, 16), torch.zeros(1, 6, 96, 96)), check_trace=False).save(
@@ -106,6 +106,6 @@ def test_a_torchscript_archive_is_the_same_network(tmp_path: Path) -> None:
 def test_another_networks_file_is_refused_by_name(tmp_path: Path) -> None:
     state = Generator().state_dict()
     state["face_encoder_blocks.0.0.conv_block.0.extra"] = state.pop("output_block.1.bias")
-    path = published(tmp_path / "other.pth", state)
+    path = save(tmp_path / "other.pth", state)
     with pytest.raises(Damaged, match=r"no output_block\.1\.bias.*conv_block\.0\.extra that the network has not"):
         loaded(path)
