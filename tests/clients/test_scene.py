@@ -21,7 +21,7 @@ pytest.importorskip("torch", reason="make models")
 
 @pytest.fixture(scope="module")
 def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApplication]:
-    from tests.backends.lipsync.wav2lip.published import lively, save
+    from benchmarks.random_wav2lip import lively, save
 
     folder = tmp_path_factory.mktemp("scene")
     weights = save(folder / "wav2lip_gan.pth", lively(7).state_dict())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.lipsync.wav2lip.published import lively, save
+from benchmarks.random_wav2lip import lively, save
 from tests.conftest import torch_threads
 
 

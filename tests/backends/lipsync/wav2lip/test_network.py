@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.random_wav2lip import lively, save
 from deployments.backends.lipsync.wav2lip.inference import Inference
 from deployments.backends.lipsync.wav2lip.network import Generator
 from deployments.backends.published.tensors import fill, read_tensors
 from pipeline.errors import Damaged
-from tests.backends.lipsync.wav2lip.published import lively, save
 from tests.goldens import golden, inventory, seeded, u, z
 
 

@@ -1,4 +1,4 @@
-"""Weights of the real size, made by chance, in a file of the published layout."""
+"""A Wav2Lip with random weights of the real size, in a file of the published layout: real code, no mouth."""
 
 from __future__ import annotations
 
