@@ -14,7 +14,6 @@ seconds instead of 600. What it takes with 600 would be longer by the difference
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import statistics
 import tempfile
@@ -97,7 +96,6 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=1.4, help="of each model's weights")
     parser.add_argument("--skip", nargs="*", default=[], choices=("plain", "clients", "four"))
     arguments = parser.parse_args()
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     print(f"load average before: {os.getloadavg()[0]:.1f}; {os.cpu_count()} processors")
     with tempfile.TemporaryDirectory(prefix="mouthpiece-placement-") as name:
         folder = Path(name)
