@@ -35,7 +35,7 @@ bench-jobs: $(VENV)/.installed-dev  ## what durability costs
 bench-load: $(VENV)/.installed-dev  ## five hundred jobs at once, two hundred listeners
 	$(BIN)/python -m benchmarks.load
 
-bench-placement: $(VENV)/.installed-dev  ## models that take turns on a logical card; 15 minutes, mostly plain Serve's
+bench-placement: $(VENV)/.installed-dev  ## models that take turns on a logical card; six minutes
 	$(BIN)/python -m benchmarks.placement
 
 bench-gpu: $(VENV)/.installed-models  ## what a graphics card shows; without one, that the scripts still run
