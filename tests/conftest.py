@@ -39,40 +39,44 @@ class NotStarted(Exception):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Shares the tests out among processes by folder, for what they have in common, but gives all that starts Ray
-    clusters to one of them. (The plugin's own groups do nothing under pytest 9.2.)"""
+    """Shares the tests out among processes by folder, for what they have in common, and all that share the server to
+    one of them. (The plugin's own groups do nothing under pytest 9.2.)"""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduler(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = config.rootpath / nodeid.partition("::")[0]
-            return "cluster" if _starts_cluster(file) else str(file.parent)
+            return SERVER if _says(file, SERVER) else str(file.parent)
 
     return Scheduler(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What starts a cluster comes last, and last of that what shares a server, which takes a third of a core while it
-    idles; one of several processes begins with it instead, and so has work until the end."""
-    first = -1 if hasattr(config, "workerinput") else 1
-    items.sort(key=lambda item: (first * _starts_cluster(item.path), _shares_server(item)))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that processes which share the tests out end at the same time."""
+    items.sort(key=lambda item: (not _says(item.path, SERVER), not _says(item.path, CLUSTER)))
     for item in items:
-        if _shares_server(item) and not _starts_cluster(item.path):
-            raise pytest.UsageError(f"{item.path} shares the server, so it has to say {CLUSTER}")
+        if "running" in getattr(item, "fixturenames", ()) and not _says(item.path, SERVER):
+            raise pytest.UsageError(f"{item.path} uses the server that is shared, so it has to say {SERVER}")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """The shared server would take a third of a core for as long as it idles."""
+    over = nextitem is None or not _says(nextitem.path, SERVER)
+    if _says(item.path, SERVER) and over and RUNNING in item.config.stash:
+        item.config.stash[RUNNING].stop()
+
+
+SERVER: Final = "pytest.mark.server"
 CLUSTER: Final = "pytest.mark.cluster"
+RUNNING: Final = pytest.StashKey["Server"]()
 
 
 @cache
-def _starts_cluster(file: Path) -> bool:
-    """Whether a file of tests says so: they are shared out by those who have not imported them."""
-    return CLUSTER in file.read_text()
-
-
-def _shares_server(item: pytest.Item) -> bool:
-    return "running" in getattr(item, "fixturenames", ())
+def _says(file: Path, mark: str) -> bool:
+    """Whether a file of tests has the mark: whoever shares tests out has not imported them."""
+    return mark in file.read_text()
 
 
 class Server:
@@ -175,9 +179,10 @@ def torch_threads(count: int) -> Generator[None]:
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The application on a real local Ray cluster, one for the whole session."""
+def running(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Server]:
+    """The application on a real local Ray cluster, one for all tests that want it."""
     with serving(tmp_path_factory) as server:
+        pytestconfig.stash[RUNNING] = server
         yield server
 
 

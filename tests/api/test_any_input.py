@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipeline.media.audio import decode_audio
 from tests.api.conftest import error
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 TEXT_CODES = {"text_empty", "nothing_to_say", "invalid_characters", "text_too_long"}
 

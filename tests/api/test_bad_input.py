@@ -14,7 +14,7 @@ import pytest
 from pipeline.media.video import VideoWriter
 from tests.api.conftest import error, refused
 
-pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("then_a_good_request_works")]
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("then_a_good_request_works")]
 
 
 @pytest.mark.parametrize("path", ["/api/v1/speech", "/api/v1/videos"])

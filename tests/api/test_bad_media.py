@@ -18,7 +18,7 @@ from tests.api.conftest import error, refused, wav
 RATE = 16_000
 SEVERAL = 4 * RATE
 
-pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("then_a_good_request_works")]
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("then_a_good_request_works")]
 
 
 def floats(samples: np.ndarray) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.api.conftest import refused
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 WAIT = {"wait": 120}
 

@@ -17,7 +17,7 @@ from pipeline.contracts import Event, Job
 from tests.api.conftest import refused
 from tests.api.test_events import as_httpx
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 SMALL: dict[str, Any] = {"text": "Hello there.", "prompt": "a man", "size": 128, "fps": 10}
 PATH = "/api/v1/events"

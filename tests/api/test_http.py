@@ -16,7 +16,7 @@ from pipeline.contracts import Avatar, Status, VideoJob, VoiceList, VoiceProfile
 from pipeline.media.audio import decode_audio
 from tests.api.conftest import error
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 SMALL: dict[str, Any] = {"text": "Hello there.", "prompt": "a man", "size": 128, "fps": 10}
 

@@ -13,7 +13,7 @@ from deployments.ingress.openai_audio import VOICES, stand_in
 from pipeline.contracts import AudioFormat
 from pipeline.media.audio import CONTENT_TYPES, PCM_RATE, decode_audio
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 TEXT = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from deployments.ingress.openai_images import SPACING, seeds
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 PROMPT = "a woman with long red hair and glasses"
 

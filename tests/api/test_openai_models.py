@@ -1,7 +1,7 @@
 import pytest
 from openai import NotFoundError, OpenAI
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 
 def test_list(openai: OpenAI) -> None:

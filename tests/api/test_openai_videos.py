@@ -14,7 +14,7 @@ from PIL import Image
 from pipeline.contracts import VideoRequest
 from tests.api.memory import FILE, MemoryOperations, Served
 
-pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")]
+pytestmark = [pytest.mark.server, pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")]
 
 # Any: every method of the client's is marked as deprecated, which the type checker would say each time.
 Test = Callable[[Any, MemoryOperations], Awaitable[None]]

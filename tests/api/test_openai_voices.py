@@ -10,7 +10,7 @@ from openai.types.audio.voice_consent import VoiceConsent
 
 from tests.api.conftest import wav
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 NOBODY = "cons_00000000000000000000000000"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 BODY = {"text": "Hello.", "format": "wav"}
 

@@ -9,7 +9,7 @@ from clients.python.client import Client
 from pipeline.contracts.placement import ModelWish
 from pipeline.errors import UnknownName
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 
 def test_without_a_model_that_needs_a_card_nothing_stands_there(server: str) -> None:

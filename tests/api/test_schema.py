@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 PROMISED: list[Any] = [
     not_a_server_error,

@@ -12,7 +12,7 @@ from openai import BadRequestError, OpenAI, UnprocessableEntityError
 from pipeline.contracts import Transcription
 from tests.api.conftest import SENTENCES, refused, wav
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 WAIT = {"wait": 120}
 OTHER = "Hoist the load to your left shoulder. Take the winding path to reach the lake."

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("then_a_good_request_works")]
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("then_a_good_request_works")]
 
 MEGABYTE = 1 << 20
 

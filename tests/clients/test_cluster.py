@@ -11,7 +11,7 @@ from pyarrow import dataset as ds
 
 from tests.clients.conftest import Ran
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 
 def test_render_and_status(mouthpiece: Callable[..., Ran], server: str, photo: bytes, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from tests.conftest import Server
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 WAIT = 120
 

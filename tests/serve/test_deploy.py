@@ -14,7 +14,7 @@ import yaml
 
 from tests.conftest import Server
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 ROOT = Path(__file__).parents[2]
 WAIT = 120

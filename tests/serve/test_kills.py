@@ -13,7 +13,7 @@ import pytest
 from benchmarks.processes import tree
 from tests.conftest import Server
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 WAIT = 180
 

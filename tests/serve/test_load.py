@@ -10,7 +10,7 @@ from benchmarks.audience import Event, Report
 from benchmarks.load import Course, load
 from tests.conftest import Server
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 JOBS = 40
 LISTENERS = 50

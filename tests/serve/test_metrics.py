@@ -18,7 +18,7 @@ from tests.conftest import Server
 from tests.serve.prometheus import Prometheus, absent, prometheus
 
 pytestmark = [
-    pytest.mark.cluster,
+    pytest.mark.server,
     pytest.mark.skipif(absent, reason="Prometheus (Debian package prometheus) is not installed"),
 ]
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import SIGNING_SECRET, Server
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 SESSION = """
     import json, sys
