@@ -12,8 +12,8 @@ from tests.conftest import torch_threads
 
 
 @pytest.fixture(autouse=True)
-def two_threads() -> Iterator[None]:
-    with torch_threads(2):
+def one_thread() -> Iterator[None]:
+    with torch_threads(1):
         yield
 
 

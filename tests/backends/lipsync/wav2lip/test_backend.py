@@ -20,7 +20,7 @@ from tests.backends.lipsync.photo import photo, request, spoken
 
 @pytest.fixture(scope="module")
 def model(weights: Path) -> Wav2Lip:
-    return Wav2Lip(weights=str(weights), precision="float32")
+    return Wav2Lip(weights=str(weights), precision="float32", threads=1)
 
 
 def short(seconds: float, **options: object) -> AnimationRequest:
@@ -57,7 +57,7 @@ def test_same_request_same_bytes(model: Wav2Lip) -> None:
 
 def test_frames_do_not_depend_on_how_many_are_made_at_once(model: Wav2Lip, weights: Path) -> None:
     asked = short(0.6, size=128)
-    few = Wav2Lip(weights=str(weights), precision="float32", batch_frames=5)
+    few = Wav2Lip(weights=str(weights), precision="float32", threads=1, batch_frames=5)
     assert np.abs(drawn(model, asked).astype(int) - drawn(few, asked)).max() <= 1, "rounding alone"
 
 
@@ -74,8 +74,8 @@ def test_the_sound_moves_the_mouth_and_nothing_else(model: Wav2Lip) -> None:
 
 def test_an_offset_shifts_the_sound_against_the_picture(weights: Path) -> None:
     asked = short(0.5, size=128, head_motion=0.0, blink=False)
-    early = Wav2Lip(weights=str(weights), precision="float32", audio_offset=0.04)
-    plain = Wav2Lip(weights=str(weights), precision="float32", audio_offset=0.0)
+    early = Wav2Lip(weights=str(weights), precision="float32", threads=1, audio_offset=0.04)
+    plain = Wav2Lip(weights=str(weights), precision="float32", threads=1, audio_offset=0.0)
     earlier, there = drawn(early, asked).astype(int), drawn(plain, asked)
     assert np.abs(earlier[:-1] - there[1:]).max() <= 1
     assert np.abs(earlier - there).max() > 8

@@ -18,7 +18,7 @@ from tests.backends.lipsync.photo import spoken
 
 @pytest.fixture(scope="module")
 def model(weights: Path) -> Wav2Lip:
-    return Wav2Lip(weights=str(weights), precision="float32", batch_frames=4)
+    return Wav2Lip(weights=str(weights), precision="float32", threads=1, batch_frames=4)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_what_is_said_is_seen(model: Wav2Lip, found: np.ndarray) -> None:
 
 
 def test_frames_do_not_depend_on_how_many_are_made_at_once(weights: Path, model: Wav2Lip, found: np.ndarray) -> None:
-    other = Wav2Lip(weights=str(weights), precision="float32", batch_frames=7)
+    other = Wav2Lip(weights=str(weights), precision="float32", threads=1, batch_frames=7)
     difference = drawn(model, found, short(0.5)).astype(int) - drawn(other, found, short(0.5))
     assert np.abs(difference).max() <= 1
 
