@@ -63,11 +63,12 @@ def test_a_language_is_found_or_taken(whisper: Whisper, clip: Speech) -> None:
 
 
 def test_a_temperature_draws_other_words(whisper: Whisper, clip: Speech) -> None:
-    cold, warm = (
-        whisper.transcribe(TranscriptionRequest(clip.samples, clip.sample_rate, language="en", temperature=temperature))
-        for temperature in (0.0, 1.0)
-    )
-    assert len({word.text for word in warm.words}) > len({word.text for word in cold.words})
+    def words(temperature: float) -> set[str]:
+        asked = TranscriptionRequest(clip.samples, clip.sample_rate, language="en", temperature=temperature)
+        return {word.text for word in whisper.transcribe(asked).words}
+
+    # Eight draws, of which each may be the likeliest word by chance.
+    assert len(set[str]().union(*(words(1.0) for _ in range(8)))) > len(words(0.0))
 
 
 def test_a_known_text_keeps_its_words(whisper: Whisper, clip: Speech) -> None:
