@@ -11,6 +11,7 @@ import io
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 import cv2
@@ -21,10 +22,11 @@ from deployments.backends.lipsync.meshwarp import _warp
 from deployments.backends.lipsync.meshwarp.backend import Meshwarp, Scene
 from deployments.backends.lipsync.meshwarp.head import Head, head_poses, loudness
 from deployments.backends.lipsync.meshwarp.layers import Mouth
+from deployments.backends.lipsync.meshwarp.motion import Motion
 from deployments.backends.lipsync.meshwarp.portrait import PAD, Canvas, cut
 from deployments.backends.lipsync.visemes.track import mouth_track
 from deployments.backends.voice.espeak import Espeak
-from pipeline.contracts import AnimationRequest, Speech, SpeechRequest
+from pipeline.contracts import AnimationRequest, Speech, SpeechRequest, StretchRequest
 
 TEXT = (
     "The quick brown fox jumps over the lazy dog, while my mother buys five big blue balloons for everybody. "
@@ -74,13 +76,14 @@ def measure(size: int, speech: Speech) -> None:
     encoding = min(encoding, cpu(lambda: encode(chunks, size, asked.fps)))
 
     track = mouth_track(speech, asked.fps, count)
-    ready = cpu(lambda: Scene(asked, track))
+    ready = cpu(lambda: Scene(asked))
     portrait = cut(picture, asked.face, size)
     mouth, head, canvas = Mouth(portrait), Head(portrait), Canvas.of(portrait.yuv)
     poses = mouth.poses(track)
-    turns = head_poses(asked, loudness(speech, asked.fps, count), 0, count)
+    turns = head_poses(asked, loudness(speech, asked.fps, count), 0)
     out = np.empty((size // 2 * 3, size), np.uint8)
-    still = Scene(AnimationRequest(picture, asked.face, speech, size=size, head_motion=0.0), track)
+    scene = Scene(asked)
+    still = replace(Motion(StretchRequest(asked, 0, 0, count)).run(0, count), head=None)
 
     print(f"{size} x {size}, {count} frames; ready after {ready:.0f} ms CPU")
     print(f"{'CPU ms a frame':34}{'':9}{'x264=1':>9}")
@@ -91,7 +94,7 @@ def measure(size: int, speech: Speech) -> None:
     field = head.field(turns[count // 2])
     planes = canvas.y, canvas.u, canvas.v
     row("head", cpu(lambda: [_warp.head(*planes, field, out, size, PAD) for _ in range(count)]), count, encoding)
-    row("head_motion=0, all", cpu(lambda: still.draw(0, count)), count, encoding)
+    row("head_motion=0, all", cpu(lambda: scene.draw(still)), count, encoding)
     row("all, from request to frames", whole, count, encoding)
 
 

@@ -18,6 +18,7 @@ from pipeline import timings
 from pipeline.contracts import (
     AnimationRequest,
     Capability,
+    CodedStretch,
     DubRequest,
     Encoding,
     EnlargeRequest,
@@ -29,6 +30,7 @@ from pipeline.contracts import (
     Samples,
     Speech,
     SpeechRequest,
+    StretchRequest,
     Tracked,
     TrackRequest,
     Transcript,
@@ -104,6 +106,12 @@ class HandleModels:
     def film(self, backend: str, request: AnimationRequest, encoding: Encoding) -> AsyncIterator[Film]:
         return self._stream("lipsync", backend, "film", request, encoding)
 
+    def stretching(self) -> tuple[str, ...]:
+        return tuple(name for name in self.enabled("lipsync") if registry.find("lipsync", name).stretches)
+
+    async def stretch(self, backend: str, request: StretchRequest, encoding: Encoding) -> CodedStretch:
+        return await self._call("lipsync", backend, request, encoding, method="stretch")
+
     def dubs(self, backend: str) -> bool:
         return registry.find("lipsync", backend).dubs
 
@@ -131,19 +139,19 @@ class HandleModels:
     def enlarge(self, backend: str, request: EnlargeRequest) -> AsyncIterator[Film]:
         return self._stream("upscale", backend, "enlarge", request)
 
-    async def _call(self, capability: Capability, backend: str, *arguments: Any) -> Any:
+    async def _call(self, capability: Capability, backend: str, *arguments: Any, method: str = "call") -> Any:
         try:
-            return await self._call_once(capability, backend, *arguments)
+            return await self._call_once(capability, backend, method, *arguments)
         except Unavailable as error:
             if error.code != REPLICA_DIED:
                 raise
         # The same request gives the same result, so another replica may do it again; once, lest it be the request
         # that kills them.
-        return await self._call_once(capability, backend, *arguments)
+        return await self._call_once(capability, backend, method, *arguments)
 
-    async def _call_once(self, capability: Capability, backend: str, *arguments: Any) -> Any:
+    async def _call_once(self, capability: Capability, backend: str, method: str, *arguments: Any) -> Any:
         sent = time.time()
-        response: Any = self._handles[capability][backend].call.remote(*arguments)
+        response: Any = self._handles[capability][backend].options(method_name=method).remote(*arguments)
         try:
             result, spent = await response
         except asyncio.CancelledError:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -21,16 +21,19 @@ from deployments.placement.terms import Terms
 from pipeline.contracts import (
     AnimationRequest,
     Capability,
+    CodedStretch,
     DubRequest,
     Encoding,
     EnlargeRequest,
     MotionRequest,
+    StretchRequest,
     TrackRequest,
 )
 from pipeline.errors import BackendFailed, Damaged, MissingWeights, MouthpieceError
 from pipeline.steps.dub import dub
 from pipeline.steps.enlarge import enlarge
 from pipeline.steps.film import clip, film
+from pipeline.steps.stretch import stretch
 from pipeline.steps.track import track
 from pipeline.streams import from_thread
 
@@ -127,6 +130,18 @@ class Model:
         """Animates with the backend and encodes beside it; yields `Film`."""
         async for item in self._relay(lambda: film(self._backend, request, encoding)):
             yield item
+
+    async def stretch(self, request: StretchRequest, encoding: Encoding) -> tuple[CodedStretch, Spent]:
+        """Animates a stretch with the backend and encodes beside it; who goes away meanwhile ends it."""
+        began = time.time()
+        made: CodedStretch | None = None
+        with self._working():
+            pieces = from_thread(lambda: self._iterate(lambda: stretch(self._backend, request, encoding)))
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    made = piece
+        assert made is not None  # noqa: S101 - the last piece of every stretch
+        return made, Spent.since(began)
 
     async def track(self, request: TrackRequest) -> AsyncIterator[Any]:
         """Finds the face in every frame of a film; yields `Tracked`."""

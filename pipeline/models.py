@@ -17,6 +17,7 @@ from typing import Protocol, runtime_checkable
 from pipeline.contracts import (
     AnimationRequest,
     Capability,
+    CodedStretch,
     DubRequest,
     Encoding,
     EnlargeRequest,
@@ -30,6 +31,7 @@ from pipeline.contracts import (
     Samples,
     Speech,
     SpeechRequest,
+    StretchRequest,
     Tracked,
     TrackRequest,
     Transcript,
@@ -99,6 +101,16 @@ class LipsyncModel(Protocol):
 
     def animate(self, request: AnimationRequest) -> Iterator[Frames]:
         """Exactly `request.frame_count` frames, in order, in chunks of about half a second."""
+        ...
+
+
+@runtime_checkable
+class StretchingModel(LipsyncModel, Protocol):
+    """A lip-sync model that makes any stretch of a video without the rest of it; its row in the registry says
+    `stretches`. Called by the `stretch` step, for videos that are watched while they are made."""
+
+    def stretch(self, request: StretchRequest) -> Iterator[Frames]:
+        """Exactly `request.frame_count` frames, in order, in chunks: the very frames that the whole video has there."""
         ...
 
 
@@ -195,6 +207,14 @@ class Models(Protocol):
 
     def film(self, backend: str, request: AnimationRequest, encoding: Encoding) -> AsyncIterator[Film]:
         """Animates and encodes where the frames are made, so that only the small file travels."""
+        ...
+
+    def stretching(self) -> tuple[str, ...]:
+        """Enabled lip-sync backends that make stretches of a video."""
+        ...
+
+    async def stretch(self, backend: str, request: StretchRequest, encoding: Encoding) -> CodedStretch:
+        """Animates a stretch of a video and encodes it where the frames are made."""
         ...
 
     def dubs(self, backend: str) -> bool:

@@ -106,6 +106,8 @@ BACKENDS: tuple[Backend, ...] = (
         description="Warps the photo's own face, driven by visemes; no neural network",
         licence="Apache-2.0",
         commercial_use=True,
+        stretches=True,
+        version="2",
     ),
     Backend(
         capability="lipsync",
@@ -115,6 +117,7 @@ BACKENDS: tuple[Backend, ...] = (
         install="make models",
         licence="Weights: personal and research use only (trained on LRS2)",
         dubs=True,
+        version="2",
         vram_gigabytes=1.0,
         imports=("torch",),
         weights=("wav2lip-gan",),

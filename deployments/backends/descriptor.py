@@ -38,6 +38,9 @@ class Backend:
     and it draws again with the next seed."""
     recognises: bool = False
     """Whether a transcriber writes down speech whose text nobody knows, rather than finding known words in time."""
+    stretches: bool = False
+    """Whether a lip-sync backend makes any stretch of a video without the rest of it (`StretchingModel`), so that the
+    video can be watched while it is made."""
     dubs: bool = False
     """Whether a lip-sync backend works on films, too (`DubbingModel`)."""
     needs_gpu: bool = False

@@ -20,6 +20,7 @@ from pipeline.models import (
     FaceModel,
     LipsyncModel,
     MotionModel,
+    StretchingModel,
     TranscribeModel,
     UpscaleModel,
     VoiceModel,
@@ -58,6 +59,7 @@ class Target:
     install: str
     clones: bool = False
     dubs: bool = False
+    stretches: bool = False
 
     def attribute(self) -> Any:
         """What the path points to. Raises `SettingsError` with code missing_dependency or invalid_backend."""
@@ -84,15 +86,16 @@ class Target:
         found = self.attribute()
         if not inspect.isclass(found):
             raise self._invalid(f"{self.path} is not a class", "a class")
-        wider = CloningVoice if self.clones else DubbingModel if self.dubs else None
-        protocol = wider or PROTOCOLS[self.capability]
-        methods = [name for kind in reversed(protocol.__mro__) for name in vars(kind) if not name.startswith("_")]
-        missing = [name for name in methods if not callable(getattr(found, name, None))]
-        if missing:
-            raise self._invalid(
-                f"{self.path} is no {protocol.__name__}: it has no {', '.join(missing)}",
-                f"the methods {', '.join(methods)} of pipeline.models.{protocol.__name__}",
-            )
+        claims = ((self.clones, CloningVoice), (self.dubs, DubbingModel), (self.stretches, StretchingModel))
+        wider = [protocol for claimed, protocol in claims if claimed]
+        for protocol in wider or [PROTOCOLS[self.capability]]:
+            methods = [name for kind in reversed(protocol.__mro__) for name in vars(kind) if not name.startswith("_")]
+            missing = [name for name in methods if not callable(getattr(found, name, None))]
+            if missing:
+                raise self._invalid(
+                    f"{self.path} is no {protocol.__name__}: it has no {', '.join(missing)}",
+                    f"the methods {', '.join(methods)} of pipeline.models.{protocol.__name__}",
+                )
         return found
 
     def options(self) -> tuple[Option, ...]:

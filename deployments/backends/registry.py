@@ -139,7 +139,13 @@ def _package_version(name: str) -> str:
 
 def _target(backend: Backend) -> Target:
     return Target(
-        backend.capability, backend.name, backend.target, backend.install, clones=backend.clones, dubs=backend.dubs
+        backend.capability,
+        backend.name,
+        backend.target,
+        backend.install,
+        clones=backend.clones,
+        dubs=backend.dubs,
+        stretches=backend.stretches,
     )
 
 

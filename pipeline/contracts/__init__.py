@@ -20,12 +20,9 @@ from pipeline.contracts.flow import (
     FilmFrame,
     Frames,
     MotionRequest,
-    Phoneme,
     Picture,
     PortraitRequest,
     RefusedDraw,
-    Samples,
-    Speech,
     SpeechRequest,
     Tracked,
     TrackRequest,
@@ -34,7 +31,6 @@ from pipeline.contracts.flow import (
     UpscaleRequest,
     VoiceConditioning,
     VoiceTint,
-    Word,
 )
 from pipeline.contracts.jobs import (
     Event,
@@ -75,6 +71,8 @@ from pipeline.contracts.resources import (
     VoiceList,
     VoiceProfile,
 )
+from pipeline.contracts.speech import Phoneme, Samples, Speech, Word
+from pipeline.contracts.stretches import HEARD_AFTER, HEARD_BEFORE, CodedStretch, StretchRequest
 from pipeline.contracts.words import (
     AudioFormat,
     Camera,
@@ -106,6 +104,8 @@ from pipeline.contracts.words import (
 
 __all__ = [
     "DRAWING_OPTIONS",
+    "HEARD_AFTER",
+    "HEARD_BEFORE",
     "AnimationRequest",
     "AudioFormat",
     "Avatar",
@@ -113,6 +113,7 @@ __all__ = [
     "Camera",
     "Capability",
     "ClipRequest",
+    "CodedStretch",
     "Consent",
     "Contract",
     "DeploymentStatus",
@@ -167,6 +168,7 @@ __all__ = [
     "Steps",
     "Still",
     "Strength",
+    "StretchRequest",
     "Style",
     "SubtitleFormat",
     "TaskState",

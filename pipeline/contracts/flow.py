@@ -2,95 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.contracts.speech import Phoneme, Samples, Speech, Word
 from pipeline.contracts.words import Camera, Extension, VideoFormat
-
-Samples = NDArray[np.float32]
-"""(n,) float32 mono in [-1, 1]."""
 
 Picture = NDArray[np.uint8]
 """(height, width, 3) uint8 RGB."""
-
-
-@dataclass(frozen=True, slots=True)
-class Phoneme:
-    """One spoken sound. `ipa` may carry stress marks (ˈ ˌ) and length (ː); silence is the empty string."""
-
-    start: float
-    end: float
-    ipa: str
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One spoken word: when, and how it is written."""
-
-    start: float
-    end: float
-    """Seconds, after `start`; the next word begins then or later."""
-    text: str
-    """As it stands in the text, with the punctuation beside it and without white space: `Hello,`."""
-    confidence: float = 1.0
-    """0 to 1: how sure it is that it was said, and then."""
-
-
-@dataclass(frozen=True, slots=True)
-class Speech:
-    """Spoken sound. `phonemes` covers the clip in order without overlap, or is None where unknown."""
-
-    samples: Samples
-    sample_rate: int
-    phonemes: tuple[Phoneme, ...] | None
-    language: str
-    words: tuple[Word, ...] | None = None
-    """In order without overlap; None where unknown."""
-
-    @property
-    def seconds(self) -> float:
-        return len(self.samples) / self.sample_rate
-
-    def frame_count(self, fps: Fraction) -> int:
-        """Video frames that cover the sound: the smallest whole number not shorter than it, at least 1."""
-        return max(1, -(-len(self.samples) * fps.numerator // (self.sample_rate * fps.denominator)))
-
-    @staticmethod
-    def join(parts: Iterable[Speech]) -> Speech:
-        """One after another, sample-exact. Rates must agree; phonemes and words are kept if every part has them."""
-        parts = list(parts)
-        if not parts:
-            raise ValueError("nothing to join")
-        rate = parts[0].sample_rate
-        if any(part.sample_rate != rate for part in parts):
-            raise ValueError("sample rates differ")
-        phonemes: list[Phoneme] | None = []
-        words: list[Word] | None = []
-        offset = 0
-        for part in parts:
-            shift = offset / rate
-            if words is not None and part.words is not None:
-                words += [replace(w, start=w.start + shift, end=w.end + shift) for w in part.words]
-            else:
-                words = None
-            if phonemes is not None and part.phonemes is not None:
-                phonemes += [replace(p, start=p.start + shift, end=p.end + shift) for p in part.phonemes]
-            else:
-                phonemes = None
-            offset += len(part.samples)
-        samples = np.concatenate([part.samples for part in parts])
-        return Speech(
-            samples,
-            rate,
-            tuple(phonemes) if phonemes is not None else None,
-            parts[0].language,
-            tuple(words) if words is not None else None,
-        )
 
 
 @dataclass(frozen=True, slots=True)

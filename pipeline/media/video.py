@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,36 +16,14 @@ from numpy.typing import NDArray
 
 from pipeline.contracts import Encoding, Picture, Samples, VideoFormat
 from pipeline.errors import InvalidMedia
-from pipeline.media.resampler import Resampler
+from pipeline.media.tracks import SMPTE170M, PictureTrack, SoundTrack
 
 if TYPE_CHECKING:
     from av import VideoFrame
-    from av.container import OutputContainer
 
 CONTENT_TYPES: Final[dict[VideoFormat, str]] = {"mp4": "video/mp4", "webm": "video/webm", "gif": "image/gif"}
-AUDIO_RATE: Final = 48_000
-"""Samples a second of the sound track: what Opus needs and every AAC player takes."""
-AUDIO_BITS: Final = {"mp4": 128_000, "webm": 96_000}
-
-# ITU-T H.273: BT.601 (SMPTE 170M) primaries, transfer and matrix, limited range.
-_SMPTE170M: Final = 6
-_BT601: Final = (2, 5, _SMPTE170M)
+_BT601: Final = (2, 5, SMPTE170M)
 """Colour spaces that have its matrix, FFmpeg's numbers; what says nothing (2) is taken for it, as swscale does."""
-_LIMITED: Final = 1
-
-_VP9: Final = {
-    "deadline": "realtime",
-    "cpu-used": "8",
-    "row-mt": "1",
-    "tile-columns": "1",
-    "crf": "32",
-    "lag-in-frames": "0",
-}
-
-
-# 0.4 of the time of FFmpeg's default search and, on speech at 128 kbit/s, 18 dB less noise (benchmarks/encode.py
-# has the price of sound).
-_AAC: Final = {"aac_coder": "fast"}
 
 
 class VideoWriter:
@@ -104,9 +81,9 @@ class VideoWriter:
 
                 self._pictures: Any = GifTrack(self._container, width, height, fps)
             else:
-                self._pictures = _PictureTrack(self._container, width, height, fps, encoding, threads)
+                self._pictures = PictureTrack(self._container, width, height, fps, encoding, threads)
             silent = sample_rate is None or encoding.format == "gif"
-            self._sound = None if silent else _SoundTrack(self._container, sample_rate, fps, encoding.format)
+            self._sound = None if silent else SoundTrack(self._container, sample_rate, fps, encoding.format)
         except BaseException:
             self._part.unlink(missing_ok=True)
             raise
@@ -167,114 +144,6 @@ class VideoWriter:
             self.close()
         else:
             self.abandon()
-
-
-class _PictureTrack:
-    """The H.264 or VP9 stream of a film."""
-
-    def __init__(
-        self, container: OutputContainer, width: int, height: int, fps: Fraction, encoding: Encoding, threads: int
-    ) -> None:
-        if encoding.format == "mp4":
-            codec, options = "libx264", {"preset": encoding.preset, "crf": str(encoding.crf)}
-        else:
-            codec, options = "libvpx-vp9", _VP9
-        stream = container.add_stream(codec, rate=fps, options=options)
-        stream.width, stream.height = width, height
-        stream.pix_fmt = "yuv420p"
-        stream.time_base = 1 / fps
-        context = stream.codec_context
-        context.time_base = 1 / fps
-        context.bit_rate = 0
-        # A fixed number: each number of threads makes its own, always the same, bytes.
-        context.thread_count = threads
-        context.color_primaries = context.color_trc = context.colorspace = _SMPTE170M
-        context.color_range = _LIMITED
-        self._container = container
-        self._stream = stream
-        self._time_base = 1 / fps
-        self._count = 0
-
-    def write(self, plane: NDArray[np.uint8]) -> None:
-        from av import VideoFrame
-
-        frame = VideoFrame.from_numpy_buffer(np.ascontiguousarray(plane), "yuv420p")
-        frame.pts = self._count
-        frame.duration = 1
-        frame.time_base = self._time_base
-        frame.colorspace = frame.color_primaries = frame.color_trc = _SMPTE170M
-        frame.color_range = _LIMITED
-        self._count += 1
-        self._container.mux(self._stream.encode(frame))
-
-    def finish(self) -> None:
-        self._container.mux(self._stream.encode(None))
-
-
-class _SoundTrack:
-    """The AAC or Opus stream of a film: sound waits here until the pictures have come as far."""
-
-    def __init__(self, container: OutputContainer, rate: int, fps: Fraction, format: VideoFormat) -> None:
-        import av
-
-        codec, samples, options = ("aac", "fltp", _AAC) if format == "mp4" else ("libopus", "flt", {})
-        stream = container.add_stream(codec, rate=AUDIO_RATE, layout="mono", options=options)
-        stream.bit_rate = AUDIO_BITS[format]
-        stream.codec_context.format = av.AudioFormat(samples)
-        stream.codec_context.open()
-        self._container = container
-        self._stream = stream
-        self._samples = samples
-        self._frame = stream.codec_context.frame_size
-        self._fps = fps
-        self._rate = rate
-        self._resampler = Resampler(rate, AUDIO_RATE)
-        self._waiting: deque[Samples] = deque()
-        self._held = np.zeros(0, np.float32)
-        self._count = 0
-
-    def write(self, samples: Samples) -> None:
-        # In pieces, so that an hour given at once is not also resampled and held at once.
-        self._waiting.extend(samples[start : start + self._rate] for start in range(0, len(samples), self._rate))
-
-    def advance(self, seconds: Fraction) -> None:
-        """Encodes what the pictures of `seconds` need, as far as it is there."""
-        goal = int(seconds * AUDIO_RATE)
-        while self._count < goal:
-            while len(self._held) < self._frame and self._waiting:
-                self._held = np.concatenate([self._held, self._resampler.feed(self._waiting.popleft())])
-            if len(self._held) < self._frame or self._count + self._frame > goal:
-                return
-            self._encode(self._frame)
-
-    def finish(self, seconds: Fraction) -> None:
-        """Encodes the rest, cut or filled with silence to `seconds`."""
-        self.advance(seconds)
-        left = round(seconds * AUDIO_RATE) - self._count
-        if self._frame * self._fps > AUDIO_RATE:
-            # Decoders play whole AAC frames out. Where these are longer than a picture, ending on the nearest
-            # one (10 ms away at most) keeps sound and pictures within a picture of each other.
-            left = round(left / self._frame) * self._frame
-        rest = [self._held]
-        while self._waiting:
-            rest.append(self._resampler.feed(self._waiting.popleft()))
-        rest.append(self._resampler.finish())
-        self._held = np.concatenate(rest)[:left]
-        self._held = np.pad(self._held, (0, left - len(self._held)))
-        while len(self._held):
-            self._encode(min(self._frame, len(self._held)))
-        self._container.mux(self._stream.encode(None))
-
-    def _encode(self, count: int) -> None:
-        from av import AudioFrame
-
-        part, self._held = np.clip(self._held[:count], -1, 1), self._held[count:]
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(part[None, :]), self._samples, "mono")
-        frame.sample_rate = AUDIO_RATE
-        frame.pts = self._count
-        frame.time_base = Fraction(1, AUDIO_RATE)
-        self._count += count
-        self._container.mux(self._stream.encode(frame))
 
 
 @dataclass(frozen=True, slots=True)

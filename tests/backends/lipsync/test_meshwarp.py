@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 import warnings
+from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
+from itertools import chain, repeat
 
 import cv2
 import numpy as np
@@ -15,18 +18,26 @@ from hypothesis import strategies as st
 
 from benchmarks.lips import GAP, HEIGHT
 from deployments.backends.lipsync.meshwarp.backend import Meshwarp, Scene
+from deployments.backends.lipsync.meshwarp.eyes import Gaze
+from deployments.backends.lipsync.meshwarp.head import loudness
+from deployments.backends.lipsync.meshwarp.motion import Motion
 from deployments.backends.lipsync.mouth import CHANNELS, MouthTrack
-from deployments.backends.lipsync.visemes.track import mouth_track
-from pipeline.contracts import AnimationRequest, Speech
+from deployments.backends.lipsync.windows import HOP, Windows
+from pipeline.contracts import HEARD_AFTER, HEARD_BEFORE, AnimationRequest, Phoneme, Speech, StretchRequest, Word
 from pipeline.errors import InvalidRequest
-from pipeline.models import LipsyncModel
+from pipeline.models import StretchingModel
 from tests.backends.lipsync.photo import photo, request, spoken
+from tests.backends.lipsync.speech import clip
 
 
 def drawn(asked: AnimationRequest, **options: int) -> np.ndarray:
     chunks = list(Meshwarp(**options).animate(asked))
     assert [chunk.first for chunk in chunks] == list(np.cumsum([0, *(len(chunk.planes) for chunk in chunks[:-1])]))
     return np.concatenate([chunk.planes for chunk in chunks])
+
+
+def whole(asked: AnimationRequest) -> StretchRequest:
+    return StretchRequest(asked, 0, 0, asked.frame_count)
 
 
 def silence(seconds: float) -> Speech:
@@ -37,12 +48,12 @@ def tracked(size: int, **channels: float) -> np.ndarray:
     """One RGB frame of a still head whose mouth stands as told."""
     values = np.array([[channels.get(name, 0.0) for name in CHANNELS]], np.float32)
     asked = request(speech=silence(0.04), size=size, head_motion=0.0, blink=False)
-    scene = Scene(asked, MouthTrack(values, asked.fps))
-    return cv2.cvtColor(scene.draw(0, 1).planes[0], cv2.COLOR_YUV2RGB_I420)
+    moves = replace(Motion(whole(asked)).run(0, 1), mouth=MouthTrack(values, asked.fps))
+    return cv2.cvtColor(Scene(asked).draw(moves).planes[0], cv2.COLOR_YUV2RGB_I420)
 
 
 def test_is_a_lipsync_model() -> None:
-    assert isinstance(Meshwarp(), LipsyncModel)
+    assert isinstance(Meshwarp(), StretchingModel)
 
 
 @pytest.mark.parametrize(("fps", "size"), [(Fraction(25), 256), (Fraction(30000, 1001), 130), (Fraction(5), 1536)])
@@ -66,10 +77,10 @@ def test_same_request_same_bytes_whatever_the_threads() -> None:
 
 def test_any_frame_can_be_drawn_alone() -> None:
     asked = request(size=192, seed=7)
-    whole = drawn(asked)
-    scene = Scene(asked, mouth_track(asked.speech, asked.fps, asked.frame_count))
+    frames = drawn(asked)
+    scene, motion = Scene(asked), Motion(whole(asked))
     for index in (41, 3, 40):
-        assert np.array_equal(scene.draw(index, 1).planes[0], whole[index])
+        assert np.array_equal(scene.draw(motion.run(index, 1)).planes[0], frames[index])
 
 
 def test_seed_changes_the_motion() -> None:
@@ -101,10 +112,10 @@ def test_motion_is_smooth() -> None:
 
 
 def test_eyes_close_in_a_blink_and_only_if_asked() -> None:
-    scene = Scene(request(size=256, speech=silence(8)), MouthTrack(np.zeros((200, 8), np.float32), Fraction(25)))
-    assert scene.gaze.lids.max() >= 14
-    assert (scene.gaze.lids > 0).mean() < 0.2
-    assert Scene(request(blink=False), MouthTrack(np.zeros((200, 8), np.float32), Fraction(25))).gaze.lids.max() == 0
+    lids = Gaze(request(speech=silence(8))).run(0, 200).lids
+    assert lids.max() >= 14
+    assert (lids > 0).mean() < 0.2
+    assert Gaze(request(blink=False)).run(0, 200).lids.max() == 0
 
 
 def test_lips_open_and_close_as_the_track_says() -> None:
@@ -205,3 +216,80 @@ def test_abandoning_it_ends_its_threads() -> None:
     next(frames)
     frames.close()  # ty: ignore
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("meshwarp")]
+
+
+@lru_cache(maxsize=1)
+def long_speech() -> Speech:
+    """Loud and soft sentences, with pauses, for eleven seconds."""
+    said = [clip(text, "en-us") for text in ("Mama buys a pie for papa.", "Oh how far we move.", "Back home at last.")]
+    quiet = [replace(speech, samples=speech.samples * np.float32(0.3)) for speech in said]
+    return Speech.join([*said, silence(0.8), *quiet, said[0]])
+
+
+def stretches(asked: AnimationRequest, counts: Iterable[int]) -> np.ndarray:
+    """The frames made stretch by stretch, each with no more sound around it than is promised."""
+    model, made, first = Meshwarp(), [], 0
+    before, after = round(HEARD_BEFORE * asked.fps), round(HEARD_AFTER * asked.fps)
+    for count in counts:
+        known = StretchRequest(asked, max(0, first - before), first, min(count, asked.frame_count - first))
+        heard = asked.speech.cut(known.sample_at(known.heard_from), known.sample_at(first + count + after))
+        made += [run.planes for run in model.stretch(replace(known, animation=replace(asked, speech=heard)))]
+        first += count
+        if first >= asked.frame_count:
+            break
+    return np.concatenate(made)
+
+
+@pytest.mark.parametrize("fps", [Fraction(25), Fraction(30000, 1001)])
+@pytest.mark.parametrize("by_sound", [False, True])
+def test_stretches_are_the_frames_of_the_whole_to_the_last_bit(fps: Fraction, by_sound: bool) -> None:
+    speech = replace(long_speech(), phonemes=None) if by_sound else long_speech()
+    asked = request(size=128, fps=fps, speech=speech, seed=3)
+    frames = drawn(asked)
+    assert np.array_equal(stretches(asked, chain((12, 13, 25, 38), repeat(75))), frames)
+    assert np.array_equal(stretches(asked, repeat(31)), frames)
+
+
+def test_too_little_sound_is_refused_rather_than_drawn_differently() -> None:
+    asked = request(size=128, speech=long_speech())
+    with pytest.raises(ValueError, match="has to be heard"):
+        list(Meshwarp().stretch(StretchRequest(asked, 100, 110, 10)))
+
+
+def test_a_longer_video_begins_as_a_shorter_one_does() -> None:
+    """Blinks, glances and head motion don't know how long the video will be."""
+    short = replace(long_speech(), samples=long_speech().samples[: 22050 * 9])
+    once, twice = (Motion(whole(request(speech=speech, seed=5))).run(0, 125) for speech in (short, long_speech()))
+    assert np.array_equal(once.looks.lids, twice.looks.lids)
+    assert np.array_equal(once.looks.glances, twice.looks.glances)
+    assert once.head is not None
+    assert twice.head is not None
+    assert np.array_equal(once.head, twice.head)
+    assert np.array_equal(once.mouth.values, twice.mouth.values)
+
+
+def test_going_from_window_to_window_is_not_seen() -> None:
+    """How loud loud is differs from window to window; the head and the mouth follow it without a jump."""
+    asked = request(speech=replace(long_speech(), phonemes=None))
+    rows = Windows(whole(asked), lambda speech, count: loudness(speech, asked.fps, count)[:, None]).rows(
+        0, asked.frame_count
+    )
+    steps = np.abs(np.diff(rows[:, 0]))
+    borders = np.arange(round(HOP * 25), asked.frame_count, round(HOP * 25)) - 1
+    assert steps[borders].max() <= np.percentile(np.delete(steps, borders), 99)
+
+
+@pytest.mark.parametrize("rate", [16_000, 22_050, 44_100])
+def test_a_cut_speech_knows_its_own_times(rate: int) -> None:
+    speech = Speech(
+        np.arange(rate, dtype=np.float32) / rate,
+        rate,
+        (Phoneme(0.0, 0.4, "a"), Phoneme(0.4, 0.7, "m"), Phoneme(0.7, 1.0, "")),
+        "en",
+        (Word(0.1, 0.5, "am"),),
+    )
+    cut = speech.cut(rate // 2, rate)
+    assert len(cut.samples) == rate // 2
+    assert [(round(p.start, 9), round(p.end, 9), p.ipa) for p in cut.phonemes or ()] == [(0, 0.2, "m"), (0.2, 0.5, "")]
+    assert cut.words == ()
+    assert len(speech.cut(rate, 2 * rate).samples) == 0

@@ -17,7 +17,8 @@ from pipeline.contracts import Encoding, Samples, VideoFormat
 from pipeline.errors import InvalidMedia
 from pipeline.media.gif import GIF_SIDE
 from pipeline.media.sniff import kind
-from pipeline.media.video import AUDIO_RATE, CONTENT_TYPES, VideoWriter, probe, read_frames, thumbnail
+from pipeline.media.tracks import AUDIO_RATE
+from pipeline.media.video import CONTENT_TYPES, VideoWriter, probe, read_frames, thumbnail
 
 SIZE = 128
 FORMATS: list[VideoFormat] = list(get_args(VideoFormat))

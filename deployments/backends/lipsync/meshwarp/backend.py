@@ -10,22 +10,26 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
+from typing import Final
 
 import numpy as np
 
 from deployments.backends.lipsync.limits import check
 from deployments.backends.lipsync.meshwarp import _warp
-from deployments.backends.lipsync.meshwarp.eyes import Eye, gaze
-from deployments.backends.lipsync.meshwarp.head import Head, head_poses, loudness
+from deployments.backends.lipsync.meshwarp.eyes import Eye
+from deployments.backends.lipsync.meshwarp.head import Head
 from deployments.backends.lipsync.meshwarp.layers import Mouth
+from deployments.backends.lipsync.meshwarp.motion import Motion, Moves
 from deployments.backends.lipsync.meshwarp.portrait import PAD, Canvas, cut
-from deployments.backends.lipsync.mouth import MouthTrack
-from deployments.backends.lipsync.visemes.track import mouth_track
-from pipeline.contracts import AnimationRequest, Frames
+from pipeline.contracts import AnimationRequest, Frames, StretchRequest
+from pipeline.recent import Recent
+
+REMEMBERED: Final = 8
+"""Portraits that are kept ready, about 10 MB each at 512 pixels: a video made in stretches is made ready once."""
 
 
 class Meshwarp:
-    """Implements `pipeline.models.LipsyncModel`.
+    """Implements `pipeline.models.StretchingModel`.
 
     `threads` chunks are drawn at once, ahead of what is asked for; frames don't depend on it.
     """
@@ -34,26 +38,27 @@ class Meshwarp:
         if threads < 1:
             raise ValueError(f"threads is {threads}, not at least 1")
         self._threads = threads
+        self._scenes: Recent[Scene] = Recent(REMEMBERED)
 
     def animate(self, request: AnimationRequest) -> Iterator[Frames]:
         """Raises `InvalidRequest` before the first chunk where size, face or options can't be drawn."""
-        check(request)
-        scene = Scene(request, mouth_track(request.speech, request.fps, request.frame_count))
-        yield from self._chunks(scene)
+        return self.stretch(StretchRequest(request, 0, 0, request.frame_count))
 
-    def _chunks(self, scene: Scene) -> Iterator[Frames]:
-        count = scene.request.frame_count
-        length = max(1, round(scene.request.fps / 2))
-        starts = iter(range(0, count, length))
-        if self._threads == 1 or count <= length:
-            for first in starts:
-                yield scene.draw(first, min(length, count - first))
+    def stretch(self, request: StretchRequest) -> Iterator[Frames]:
+        """Raises as `animate` does."""
+        check(request.animation)
+        scene, motion = self._scene(request.animation), Motion(request)
+        length, end = max(1, round(request.animation.fps / 2)), request.first + request.frame_count
+        runs = (motion.run(first, min(length, end - first)) for first in range(request.first, end, length))
+        if self._threads == 1 or request.frame_count <= length:
+            for moves in runs:
+                yield scene.draw(moves)
             return
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="meshwarp")
         waiting: deque[Future[Frames]] = deque()
         try:
-            for first in starts:
-                waiting.append(pool.submit(scene.draw, first, min(length, count - first)))
+            for moves in runs:
+                waiting.append(pool.submit(scene.draw, moves))
                 if len(waiting) > self._threads:
                     yield waiting.popleft().result()
             while waiting:
@@ -61,38 +66,43 @@ class Meshwarp:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
+    def _scene(self, request: AnimationRequest) -> Scene:
+        face = request.face
+        crop = np.array([*face.crop, request.size])
+        key = Recent.key(request.portrait.tobytes(), face.landmarks.tobytes(), crop.tobytes())
+        scene = self._scenes.get(key)
+        if scene is None:
+            scene = Scene(request)
+            self._scenes.put(key, scene)
+        return scene
+
 
 class Scene:
-    """One request, made ready: any run of its frames can be drawn, in any order and from any thread."""
+    """A portrait, made ready to be drawn as it moves: any run of frames, in any order and from any thread."""
 
-    def __init__(self, request: AnimationRequest, track: MouthTrack) -> None:
-        self.request = request
-        self.track = track
+    def __init__(self, request: AnimationRequest) -> None:
+        self._size = request.size
         portrait = cut(request.portrait, request.face, request.size)
         self._mouth = Mouth(portrait)
         self._eyes = (Eye(portrait, 0), Eye(portrait, 1))
-        self.gaze = gaze(request)
-        self._head = Head(portrait) if request.head_motion > 0 else None
-        self._loudness = loudness(request.speech, request.fps, request.frame_count)
+        self._head = Head(portrait)
         self._still = Canvas.of(portrait.yuv)
         self._canvases: SimpleQueue[Canvas] = SimpleQueue()
 
-    def draw(self, first: int, count: int) -> Frames:
-        """Frames `first` to `first + count`."""
-        request, size = self.request, self.request.size
+    def draw(self, moves: Moves) -> Frames:
+        """The frames in which these moves are seen."""
+        size, count = self._size, len(moves.mouth.values)
         try:
             canvas = self._canvases.get_nowait()
         except Empty:
             canvas = self._still.copy()
-        poses = self._mouth.poses(MouthTrack(self.track.values[first : first + count], request.fps))
-        turns = head_poses(request, self._loudness, first, count) if self._head else None
+        poses = self._mouth.poses(moves.mouth)
         planes = np.empty((count, size // 2 * 3, size), np.uint8)
         for i in range(count):
             self._mouth.draw(canvas, poses, i)
             for eye in self._eyes:
-                patch = eye.patch(int(self.gaze.lids[first + i]), int(self.gaze.glances[first + i]))
-                canvas.put(eye.x, eye.y, patch)
-            field = self._head.field(turns[i]) if self._head is not None and turns is not None else None
+                canvas.put(eye.x, eye.y, eye.patch(int(moves.looks.lids[i]), int(moves.looks.glances[i])))
+            field = None if moves.head is None else self._head.field(moves.head[i])
             _warp.head(canvas.y, canvas.u, canvas.v, field, planes[i], size, PAD)
         self._canvases.put(canvas)
-        return Frames(first, planes)
+        return Frames(moves.first, planes)

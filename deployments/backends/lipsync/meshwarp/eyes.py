@@ -6,6 +6,7 @@ line rides on the lid's edge. Each (lid, gaze) state of an eye is a small patch,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,8 @@ from deployments.backends.lipsync.meshwarp.portrait import Patch, Portrait
 from pipeline.contracts import AnimationRequest
 
 Array = NDArray[np.float32]
+Knot = tuple[float, float]
+"""Seconds, and the level then."""
 
 EYES: Final = (
     ((33, 246, 161, 160, 159, 158, 157, 173, 133), (33, 7, 163, 145, 144, 153, 154, 155, 133), 468),
@@ -177,38 +180,60 @@ class Eye:
 
 
 @dataclass(frozen=True, slots=True)
-class Gaze:
-    """Lid and gaze steps of every frame, (frames,) int."""
+class Looks:
+    """Lid and gaze steps of each frame of a run, (frames,) int."""
 
     lids: NDArray[np.int64]
     glances: NDArray[np.int64]
 
 
-def gaze(request: AnimationRequest) -> Gaze:
-    """Blinks every 2 to 5.5 seconds (as people do in conversation), short glances aside between them."""
-    random = np.random.Generator(np.random.PCG64([request.seed, 2]))
-    count = request.frame_count
-    time = np.arange(count) / float(request.fps)
-    seconds = time[-1] + 1 if count else 0.0
-    lids, side = [(0.0, 0.0)], [(0.0, 0.0)]
-    if request.blink:
+class Gaze:
+    """Blinks every 2 to 5.5 seconds (as people do in conversation), short glances aside between them.
+
+    Each is drawn by lot in its turn, so that how long the video will be changes nothing.
+    """
+
+    def __init__(self, request: AnimationRequest) -> None:
+        self._fps = float(request.fps)
+        self._lids = _Knots(self._blinks(request.seed) if request.blink else iter(()))
+        self._glances = _Knots(_glances(request.seed) if request.head_motion > 0 else iter(()))
+
+    def run(self, first: int, count: int) -> Looks:
+        """Frames `first` to `first + count`."""
+        time = np.arange(first, first + count) / self._fps
+        return Looks(self._lids.steps(time, LEVELS), self._glances.steps(time, GLANCES))
+
+    def _blinks(self, seed: int) -> Iterator[list[Knot]]:
+        random = np.random.Generator(np.random.PCG64([seed, 2]))
         at = random.uniform(0.6, 2.4)
-        while at < seconds:
+        while True:
             # Started on a frame, blinks share their few patches.
-            at = round(at * float(request.fps)) / float(request.fps)
-            lids += [(at + i * BLINK_STEP, level) for i, level in enumerate(BLINK)]
+            at = round(at * self._fps) / self._fps
+            yield [(at + i * BLINK_STEP, level) for i, level in enumerate(BLINK)]
             # now and then twice
             at += 0.34 if random.uniform() < 0.12 else 2.0 + random.gamma(2.0, 0.9)
-    if request.head_motion > 0:
-        at, here = 0.0, 0.0
-        while at < seconds:
-            at += random.uniform(0.8, 2.6)
-            there = float(np.clip(random.normal(0, 0.33), -0.8, 0.8)) if here == 0 or random.uniform() < 0.3 else 0.0
-            side += [(at, here), (at + SACCADE, there)]
-            here = there
 
-    def steps(knots: list[tuple[float, float]], top: int) -> NDArray[np.int64]:
-        at, level = np.array(knots).T
+
+def _glances(seed: int) -> Iterator[list[Knot]]:
+    random = np.random.Generator(np.random.PCG64([seed, 3]))
+    at, here = 0.0, 0.0
+    while True:
+        at += random.uniform(0.8, 2.6)
+        there = float(np.clip(random.normal(0, 0.33), -0.8, 0.8)) if here == 0 or random.uniform() < 0.3 else 0.0
+        yield [(at, here), (at + SACCADE, there)]
+        here = there
+
+
+class _Knots:
+    """A line through knots that are made as far as it is asked for; level before, between and after what they do."""
+
+    def __init__(self, making: Iterator[list[Knot]]) -> None:
+        self._making = making
+        self._knots: list[Knot] = [(0.0, 0.0)]
+
+    def steps(self, time: NDArray[np.float64], top: int) -> NDArray[np.int64]:
+        """Its level at each of these seconds, in whole steps of 1 / `top`."""
+        while self._knots[-1][0] <= time[-1] and (more := next(self._making, None)):
+            self._knots += more
+        at, level = np.array(self._knots).T
         return np.rint(np.interp(time, at, level) * top).astype(np.int64)
-
-    return Gaze(steps(lids, LEVELS), steps(side, GLANCES))

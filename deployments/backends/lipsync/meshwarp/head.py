@@ -86,15 +86,16 @@ class Head:
         return np.ascontiguousarray(np.clip(np.rint(moved * 1024), -limit, limit).astype(np.int32))
 
 
-def head_poses(request: AnimationRequest, loudness: Array, first: int, count: int) -> Array:
-    """(count, moves) float32 for frames `first` on. `loudness` is 0..1 of every frame of the clip, smoothed.
+def head_poses(request: AnimationRequest, loudness: Array, first: int) -> Array:
+    """(frames, moves) float32 for frames `first` on, of which `loudness` is 0..1, smoothed.
 
     Sums of sines with seeded phases, so any frame can be made alone; louder speech nods and moves more.
     """
     random = np.random.Generator(np.random.PCG64([request.seed, 1]))
+    count = len(loudness)
     time = (np.arange(first, first + count) / float(request.fps)).astype(np.float64)
     out = np.zeros((count, len(MOVES)))
-    loud = loudness[first : first + count].astype(np.float64)
+    loud = loudness.astype(np.float64)
     for column, name in enumerate(MOVES):
         phases = random.uniform(0, 2 * np.pi, 3)
         rate = RATES[name] * random.uniform(0.85, 1.15)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from deployments.backends import device
 from deployments.backends.lipsync.limits import check
 from deployments.backends.lipsync.meshwarp import _warp
-from deployments.backends.lipsync.meshwarp.eyes import Eye, gaze
+from deployments.backends.lipsync.meshwarp.eyes import Eye, Gaze
 from deployments.backends.lipsync.meshwarp.head import Head, head_poses, loudness
 from deployments.backends.lipsync.meshwarp.portrait import BT601, PAD, Canvas, Portrait, square
 from deployments.backends.lipsync.wav2lip.mel import HOP, RATE, mel
@@ -127,7 +127,7 @@ class Scene:
         self.region = Region.of(portrait.yuv, landmarks, kept)
         self.shown = shown(rgb, self.region.box)
         """(6, 96, 96): what the network is shown of the face."""
-        self._gaze = gaze(request)
+        self._gaze = Gaze(request)
         self._head = Head(portrait) if request.head_motion > 0 else None
         self._loudness = loudness(request.speech, request.fps, request.frame_count)
         self._canvas = Canvas.of(portrait.yuv)
@@ -135,13 +135,13 @@ class Scene:
     def draw(self, first: int, faces: NDArray[np.float32]) -> NDArray[np.uint8]:
         """(n, size * 3 // 2, size) I420: frames from `first` on with these (n, 3, 96, 96) faces."""
         request, size, canvas = self._request, self._request.size, self._canvas
-        turns = head_poses(request, self._loudness, first, len(faces)) if self._head else None
+        looks = self._gaze.run(first, len(faces))
+        turns = head_poses(request, self._loudness[first : first + len(faces)], first) if self._head else None
         planes = np.empty((len(faces), size // 2 * 3, size), np.uint8)
         for i, face in enumerate(faces):
             canvas.put(self.region.x, self.region.y, self.region.patch(face))
             for eye in self._eyes:
-                lid, glance = int(self._gaze.lids[first + i]), int(self._gaze.glances[first + i])
-                canvas.put(eye.x, eye.y, eye.patch(lid, glance))
+                canvas.put(eye.x, eye.y, eye.patch(int(looks.lids[i]), int(looks.glances[i])))
             field = self._head.field(turns[i]) if self._head is not None and turns is not None else None
             _warp.head(canvas.y, canvas.u, canvas.v, field, planes[i], size, PAD)
         return planes

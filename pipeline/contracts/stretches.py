@@ -1,0 +1,45 @@
+"""Stretches of a talking video: made one without the other, in any order and anywhere, and put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.contracts.flow import AnimationRequest
+
+HEARD_BEFORE: Final = 5.0
+"""Seconds of sound before a stretch that a lip-sync backend is given with it, where there are so many."""
+HEARD_AFTER: Final = 3.5
+"""The same after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StretchRequest:
+    """A stretch of a talking video: some of its frames, made without the others."""
+
+    animation: AnimationRequest
+    """As for the whole video, but for `speech`: what is heard around the stretch, at least HEARD_BEFORE and
+    HEARD_AFTER seconds or as far as the video goes."""
+    heard_from: int
+    """The frame with which `speech` begins: with sample `sample_at(heard_from)` of the video."""
+    first: int
+    """The first frame to make."""
+    frame_count: int
+
+    def sample_at(self, frame: int) -> int:
+        """The sample of the video with which a frame begins."""
+        fps = self.animation.fps
+        return frame * self.animation.speech.sample_rate * fps.denominator // fps.numerator
+
+
+@dataclass(frozen=True, slots=True)
+class CodedStretch:
+    """The frames of a stretch as H.264, one packet each: the first can be decoded without any before it, and all in the
+    order in which they are shown."""
+
+    header: bytes
+    """Parameter sets (SPS and PPS, Annex B): those of every stretch of a video are the same."""
+    packets: tuple[bytes, ...]
+    timings: Mapping[str, float]
+    """Wall seconds by stage."""
