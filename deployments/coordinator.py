@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -32,9 +32,7 @@ from pipeline.contracts import (
     Job,
     JobKind,
     NewAvatar,
-    Samples,
     SpeakRequest,
-    Speech,
     Status,
     Still,
     SubtitleFormat,
@@ -52,20 +50,19 @@ from pipeline.contracts import (
 from pipeline.contracts.placement import ModelWish, Placement
 from pipeline.contracts.words import MEDIA_TYPES
 from pipeline.errors import TooLarge
-from pipeline.jobs.videos import STATUSES, as_video
+from pipeline.jobs.videos import as_video, by_status
 from pipeline.library import Library
-from pipeline.media.audio import encode_audio
 from pipeline.media.image import decode_picture, encode_png
 from pipeline.media.subtitles import written
 from pipeline.settings import Settings
 from pipeline.steps.draw import portrait
 from pipeline.steps.locate import Locator
-from pipeline.steps.speak import Speaker
+from pipeline.steps.speak import Speaker, encoded
 from pipeline.steps.transcribe import transcription
 from pipeline.storage.avatars import AvatarStore
 from pipeline.storage.consents import ConsentStore
 from pipeline.storage.voices import VoiceStore
-from pipeline.streams import from_thread, into_thread
+from pipeline.streams import from_thread
 from pipeline.text import normalise
 
 if TYPE_CHECKING:
@@ -187,6 +184,20 @@ class Coordinator:
         transcript = await (await self._jobs()).transcript(job_id)
         return written(transcript.words, format)
 
+    # Videos that are watched while they are made
+
+    async def begin_stream(self, stream: str, request: VideoRequest) -> bytes:
+        """The first piece of a fragmented MP4, once there is one. Whatever can be refused is refused here."""
+        return await (await self._works.streams()).begin(stream, request)
+
+    async def take_from_stream(self, stream: str) -> bytes:
+        """The next piece, empty after the last: asked for one by one, since what is yielded to another process goes
+        there as soon as it is made, however slow the reader is."""
+        return await (await self._works.streams()).take(stream)
+
+    async def end_stream(self, stream: str) -> None:
+        await (await self._works.streams()).end(stream)
+
     # Jobs
 
     async def job(self, job_id: str) -> Job:
@@ -235,7 +246,7 @@ class Coordinator:
             backend=request.backend, voice=request.voice, clip=request.voice_clip, language=request.language
         )
         speech = self._speaker.speak(spoken, text, request.language, request.speed, request.pitch)
-        async for piece in _encoded(speech, request.format):
+        async for piece in encoded(speech, request.format):
             yield piece
 
     async def draw(self, request: DrawRequest) -> DrawnPortrait:
@@ -277,7 +288,7 @@ class Coordinator:
         self, voice: str, text: str | None = None, language: str = "en", format: AudioFormat = "wav"
     ) -> AsyncIterator[bytes]:
         said = None if text is None else normalise(text, limit=self._settings.limits.text_characters)
-        async for piece in _encoded(self._library.preview_voice(voice, said, language), format):
+        async for piece in encoded(self._library.preview_voice(voice, said, language), format):
             yield piece
 
     async def rename_voice(self, voice: str, name: str) -> VoiceProfile:
@@ -346,7 +357,7 @@ class Coordinator:
             profile=self._settings.profile,
             gpus=gpus,
             deployments=deployments,
-            videos=_by_status(await (await self._jobs()).counts()),
+            videos=by_status(await (await self._jobs()).counts()),
             settings=self._settings.model_dump(mode="json"),
         )
 
@@ -364,27 +375,3 @@ def _ahead(jobs: Jobs) -> list[list[str]]:
     from pipeline.nodes.kinds import KINDS
 
     return [[f"{KINDS[node.kind].capability}-{node.backend}" for node in job] for job in jobs.ahead()]
-
-
-async def _encoded(speech: AsyncIterator[Speech], format: AudioFormat) -> AsyncIterator[bytes]:
-    first = await anext(speech)
-    loop = asyncio.get_running_loop()
-
-    async def rest() -> AsyncIterator[Samples]:
-        yield first.samples
-        async for part in speech:
-            yield part.samples
-
-    def pieces() -> Iterable[bytes]:
-        return encode_audio(into_thread(rest(), loop), first.sample_rate, format)
-
-    async for piece in from_thread(lambda: iter(pieces())):
-        yield piece
-
-
-def _by_status(counts: Mapping[TaskState, int]) -> dict[str, int]:
-    """Videos by the words of `VideoJob.status`."""
-    found: dict[str, int] = {}
-    for state, count in counts.items():
-        found[STATUSES[state]] = found.get(STATUSES[state], 0) + count
-    return found

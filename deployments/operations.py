@@ -37,6 +37,7 @@ from pipeline.contracts import (
     VoiceProfile,
 )
 from pipeline.contracts.placement import ModelWish, Placement
+from pipeline.ids import new_id
 
 
 class Operations:
@@ -68,6 +69,19 @@ class Operations:
     async def create_video(self, request: VideoRequest, idempotency_key: str | None = None) -> VideoJob:
         """The same key with the same request is the same job; with another one it raises `Conflict`."""
         return await self._call("create_video", request, idempotency_key)
+
+    async def stream_video(self, request: VideoRequest) -> AsyncIterator[bytes]:
+        """A video while it is made, as fragmented MP4. A piece is asked for when the one before has been taken; who
+        stops asking, or closes this, stops the work."""
+        stream = new_id("str")  # made here, so that it can be ended however far its beginning has come
+        try:
+            piece = await self._call("begin_stream", stream, request)
+            while piece:
+                yield piece
+                piece = await self._call("take_from_stream", stream)
+        finally:
+            # Not awaited: whoever was cancelled has no time for it.
+            self._handle.options(method_name="end_stream").remote(stream)
 
     async def upscale(self, request: UpscalePicture) -> bytes:
         return await self._call("upscale", request)

@@ -21,6 +21,7 @@ from pipeline.jobs.feed import Feed
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.journal import Journal
 from pipeline.jobs.runner import PlainRunner, Runner
+from pipeline.jobs.streams import Streams
 from pipeline.jobs.turns import Rank
 from pipeline.jobs.webhooks import Webhooks
 from pipeline.nodes.bench import Bench
@@ -79,12 +80,19 @@ class Works:
         self._opening: asyncio.Task[Jobs] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._journal: Journal | None = None
+        self._streams: Streams | None = None
 
     async def jobs(self) -> Jobs:
         """Raises what opening them raised, and tries again the next time."""
         if self._opening is None or (self._opening.done() and self._opening.exception() is not None):
             self._opening = asyncio.create_task(self._open())
         return await asyncio.shield(self._opening)
+
+    async def streams(self) -> Streams:
+        """Raises as `jobs` does."""
+        await self.jobs()
+        assert self._streams is not None  # noqa: S101 - made before the jobs
+        return self._streams
 
     async def _open(self) -> Jobs:
         database = self._database
@@ -101,6 +109,7 @@ class Works:
         planner = Planner(self._models, self._settings, self._speaker, self._avatars, self.artifacts, at_once)
         runner = _runner(self._settings, self._folder, self._runtime)
         webhooks = Webhooks(database, self._settings.webhooks, self._metrics)
+        self._streams = Streams(bench, planner, builder, self._metrics)
         jobs = Jobs(self._settings, journal, feed, planner, builder, runner, self.artifacts, self._metrics, webhooks)
         await jobs.open()
         if owner is not None:
@@ -111,6 +120,8 @@ class Works:
         """Nothing may be asked for any more."""
         if self._opening is not None:
             jobs = await self._opening
+            if self._streams is not None:
+                await self._streams.close()
             await jobs.close()
         if self._watching is not None:
             self._watching.cancel()

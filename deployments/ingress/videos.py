@@ -53,6 +53,23 @@ def router(operations: Operations, bounds: Bounds) -> APIRouter:
         response.headers["Location"] = f"/api/v1/videos/{job.id}"
         return job
 
+    @routes.post(
+        "/stream",
+        response_class=StreamingResponse,
+        responses=file("video/mp4"),
+        openapi_extra=body_schema(VideoRequest, FILES),
+    )
+    async def stream(request: Request) -> StreamingResponse:
+        """Make a talking video and watch it meanwhile: the request of `POST /api/v1/videos`, answered with the file as
+        it is made, a fragmented MP4 (H.264, AAC) that a player and Media Source Extensions play from its first second.
+
+        Frames and sound are those of the video that the same request makes. It is not kept, and it is no job: whoever
+        closes the connection stops it. What fails after the first byte breaks the file off. Not streamed are dubbed
+        films (`video`), films by a camera, `upscale`, other formats than mp4, and a `webhook`.
+        """
+        asked = await read(request, VideoRequest, FILES)
+        return await streamed(operations.stream_video(asked), "video/mp4", {"Cache-Control": "no-store"})
+
     @routes.get("")
     async def page(
         limit: Annotated[int, Query(ge=1, le=100)] = 20, after: Annotated[str | None, Query(max_length=100)] = None

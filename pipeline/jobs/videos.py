@@ -37,3 +37,11 @@ def as_video(job: Job) -> VideoJob:
         error=job.error,
         result=job.result,
     )
+
+
+def by_status(counts: Mapping[TaskState, int]) -> dict[str, int]:
+    """Videos by the words of `VideoJob.status`."""
+    found: dict[str, int] = {}
+    for state, count in counts.items():
+        found[STATUSES[state]] = found.get(STATUSES[state], 0) + count
+    return found

@@ -66,6 +66,34 @@ def dubbing(models: Models, name: str | None) -> str:
     )
 
 
+def streamed(request: VideoRequest, models: Models) -> None:
+    """Raises `InvalidRequest` for what is not made while it is watched: all but a portrait that talks, as mp4."""
+    for field in ("video", "camera", "upscale", "webhook"):
+        if getattr(request, field) is not None:
+            raise InvalidRequest(
+                f"A video with {field} is not streamed while it is made.",
+                code="not_streamed",
+                field=field,
+                accepted=f"no {field}, or POST /api/v1/videos",
+            )
+    if request.format != "mp4":
+        raise InvalidRequest(
+            f"A {request.format} is not streamed while it is made.",
+            code="not_streamed",
+            field="format",
+            accepted="mp4, or POST /api/v1/videos",
+        )
+    backend = models.choose("lipsync", request.backends.lipsync)
+    if backend not in models.stretching():
+        raise InvalidRequest(
+            f"The lip-sync backend {backend!r} makes whole videos only.",
+            code="not_streamed",
+            field="backends.lipsync",
+            accepted=", ".join(models.stretching())
+            or "none as it is set up here; lipsync.backends may enable meshwarp",
+        )
+
+
 def nothing_drawn(request: VideoRequest | ClipRequest, *pictured: str) -> None:
     """Raises `InvalidRequest` where it is said how to draw what is there already."""
     given = [field for field in pictured if getattr(request, field) is not None]

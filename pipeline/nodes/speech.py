@@ -32,14 +32,19 @@ async def heard(inputs: Inputs, limits: Limits, language: str) -> Speech:
             speech = replace(speech, phonemes=found.phonemes, words=found.words)
     else:
         speech = said([unpack_speech(data) for data in await inputs.each("speech")])
-    if speech.seconds > limits.video_seconds:
+    check_length(speech.seconds, limits, field="audio" if "audio" in inputs else "text")
+    return speech
+
+
+def check_length(seconds: float, limits: Limits, *, field: str) -> None:
+    """Raises `TooLarge` for speech that would make too long a video."""
+    if seconds > limits.video_seconds:
         raise TooLarge(
-            f"The speech lasts {speech.seconds:.0f} s.",
+            f"The speech lasts {seconds:.0f} s.",
             code="video_too_long",
-            field="audio" if "audio" in inputs else "text",
+            field=field,
             accepted=f"at most {limits.video_seconds:.0f} s",
         )
-    return speech
 
 
 def recording(data: bytes, max_seconds: float, language: str) -> Speech:
@@ -53,16 +58,21 @@ def said(sentences: list[Speech]) -> Speech:
     """The sentences one after another, with a short pause after the last one."""
     spoken = [speech for speech in sentences if len(speech.samples)]
     if not spoken:
-        raise InvalidText(
-            "The voice finds nothing to say in this text.",
-            code="nothing_to_say",
-            field="text",
-            accepted="text with words or numbers in the language",
-        )
-    return Speech.join([*spoken[:-1], _closed(spoken[-1])])
+        raise nothing_said()
+    return Speech.join([*spoken[:-1], closed(spoken[-1])])
 
 
-def _closed(speech: Speech) -> Speech:
+def nothing_said() -> InvalidText:
+    """What is raised where no sentence said anything."""
+    return InvalidText(
+        "The voice finds nothing to say in this text.",
+        code="nothing_to_say",
+        field="text",
+        accepted="text with words or numbers in the language",
+    )
+
+
+def closed(speech: Speech) -> Speech:
     """Without what is longer than the last pause of the silence that it ends with.
 
     Its phonemes say where that begins; of a voice that has none, the samples that are all zero.

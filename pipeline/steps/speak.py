@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
-from pipeline.contracts import Samples, Speech, SpeechRequest, VoiceConditioning, VoiceTint
+from pipeline.contracts import AudioFormat, Samples, Speech, SpeechRequest, VoiceConditioning, VoiceTint
 from pipeline.errors import InvalidAudio, InvalidRequest, NotFound, UnknownName, renamed
-from pipeline.media.audio import decode_audio
+from pipeline.media.audio import decode_audio, encode_audio
 from pipeline.models import Models
 from pipeline.recent import Recent
 from pipeline.settings import Limits
 from pipeline.storage.voices import VoiceStore
+from pipeline.streams import from_thread, into_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,23 @@ class Speaker:
     async def builtin(self) -> dict[str, dict[str, tuple[str, ...]]]:
         """Backend -> built-in voice -> language tags, for every enabled voice backend."""
         return {name: await self._builtin(name) for name in self._models.enabled("voice")}
+
+
+async def encoded(speech: AsyncIterator[Speech], format: AudioFormat) -> AsyncIterator[bytes]:
+    """Speech as an audio file, in pieces as it is spoken."""
+    first = await anext(speech)
+    loop = asyncio.get_running_loop()
+
+    async def rest() -> AsyncIterator[Samples]:
+        yield first.samples
+        async for part in speech:
+            yield part.samples
+
+    def pieces() -> Iterable[bytes]:
+        return encode_audio(into_thread(rest(), loop), first.sample_rate, format)
+
+    async for piece in from_thread(lambda: iter(pieces())):
+        yield piece
 
 
 def _as(backend: str, heard: Heard) -> Spoken:

@@ -15,11 +15,13 @@ import numpy as np
 from pipeline.contracts import (
     AnimationRequest,
     Capability,
+    CodedStretch,
     DubRequest,
     Encoding,
     EnlargeRequest,
     Face,
     Film,
+    Frames,
     MotionRequest,
     Phoneme,
     Picture,
@@ -27,6 +29,7 @@ from pipeline.contracts import (
     Samples,
     Speech,
     SpeechRequest,
+    StretchRequest,
     Tracked,
     TrackRequest,
     Transcript,
@@ -43,8 +46,10 @@ from pipeline.jobs.feed import Feed
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.journal import Journal
 from pipeline.jobs.runner import PlainRunner, Runner
+from pipeline.jobs.streams import Streams
 from pipeline.jobs.turns import Rank
 from pipeline.jobs.webhooks import Webhooks
+from pipeline.media.stretches import coded
 from pipeline.metrics import Memory, Metrics
 from pipeline.nodes.bench import Bench
 from pipeline.plan import Planner
@@ -67,6 +72,10 @@ class CountedModels:
         self.version = "1"
         self.films = True
         """Whether its lip-sync works on films."""
+        self.stretches = True
+        """Whether it makes stretches of a video."""
+        self.stretched: list[StretchRequest] = []
+        self.filmed: list[AnimationRequest] = []
         self.footage = b""
         """The film that it makes of a picture and of a film, where something is done with that afterwards."""
 
@@ -129,6 +138,7 @@ class CountedModels:
 
     async def film(self, backend: str, request: AnimationRequest, encoding: Encoding) -> AsyncIterator[Film]:
         await self._called("film")
+        self.filmed.append(request)
         total = request.frame_count
         for made in range(0, total, 5):
             await asyncio.sleep(0)
@@ -137,6 +147,21 @@ class CountedModels:
         content = request.speech.samples.tobytes() + request.portrait.tobytes()[:100] + bytes([request.seed % 256])
         yield Film(total, content)
         yield Film(total, b"", {"render": 0.01, "encode": 0.02})
+
+    def stretching(self) -> tuple[str, ...]:
+        return ("counted",) if self.stretches else ()
+
+    async def stretch(self, backend: str, request: StretchRequest, encoding: Encoding) -> CodedStretch:
+        """Frames whose grey says which they are: `grey` of their number."""
+        await self._called(f"stretch {request.first}")
+        self.stretched.append(request)
+        size, numbers = request.animation.size, range(request.first, request.first + request.frame_count)
+        planes = np.stack([np.full((size * 3 // 2, size), grey(number), np.uint8) for number in numbers])
+        made = await asyncio.to_thread(
+            lambda: list(coded(iter([Frames(request.first, planes)]), (size, size), request.animation.fps, encoding))
+        )
+        assert made[-1] is not None
+        return made[-1]
 
     def dubs(self, backend: str) -> bool:
         return self.films
@@ -184,6 +209,11 @@ class CountedModels:
         yield Film(3, f"{request.width}x{request.height}".encode() + request.data.tobytes()[:100])
 
 
+def grey(number: int) -> int:
+    """The grey of a frame, 16 to 235, as far from its neighbours' as to tell them apart after encoding."""
+    return 30 + 37 * number % 190
+
+
 class Hold:
     """A hook for `CountedModels`: the first call of this name, and every later one, stays until it is cancelled, or
     until `go` is set."""
@@ -222,6 +252,7 @@ async def works(
 
     avatars = AvatarStore(folder / "avatars")
     planner = Planner(models, settings, speaker, avatars, artifacts, at_once)
+    streams = Streams(Bench(models, artifacts, settings), planner, builder, Metrics(memory))
     jobs = Jobs(
         settings,
         journal,
@@ -237,9 +268,10 @@ async def works(
     try:
         yield SimpleNamespace(
             jobs=jobs, models=models, artifacts=artifacts, database=database, metrics=memory, journal=journal,
-            builder=builder, avatars=avatars,
+            builder=builder, avatars=avatars, streams=streams,
         )  # fmt: skip
     finally:
+        await streams.close()
         await jobs.close()
         journal.close()
         database.close()

@@ -1,0 +1,187 @@
+"""A talking video that is watched while it is made: sentences are spoken, stretches drawn, both sent as they come.
+
+While one stretch is on its way to the reader, the next are drawn and the sentence after them is spoken, and no more: a
+reader who takes his time has it made no faster, and one who goes away ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
+from dataclasses import replace
+from fractions import Fraction
+from itertools import chain, repeat
+from typing import Final
+
+import numpy as np
+
+from pipeline.contracts import (
+    HEARD_AFTER,
+    HEARD_BEFORE,
+    AnimationRequest,
+    CodedStretch,
+    Encoding,
+    Speech,
+    StretchRequest,
+)
+from pipeline.errors import TooLarge
+from pipeline.graph import Graph
+from pipeline.jobs.builder import Builder
+from pipeline.jobs.run import remade
+from pipeline.jobs.sound import Sound, ahead, ended
+from pipeline.jobs.turns import Rank
+from pipeline.media.fragments import FragmentWriter
+from pipeline.nodes.bench import Bench, Inputs
+from pipeline.nodes.film import Shot
+from pipeline.nodes.speech import check_length, heard
+from pipeline.storage.parcels import unpack_portrait, unpack_speech
+
+FIRST_SECONDS: Final = (0.5, 0.5, 1.0, 1.5)
+"""Of the first stretches: short, so that the video begins soon."""
+SECONDS: Final = 3.0
+"""Of those that follow; each begins with a key frame, and none goes out before it is whole."""
+DRAWN_AHEAD: Final = 2
+"""Stretches that are being drawn, or are and were not asked for yet."""
+SPOKEN_AHEAD: Final = 1
+"""Sentences that were spoken and are not needed yet, besides the one that waits to be known as the last."""
+
+
+class Stream:
+    """Makes the video that `graph` would make, in the same frames and the same sound, piece by piece.
+
+    The sentences and the portrait are made as those of a job are: what is there already is taken, and what is made is
+    there for the next. The film is not kept.
+    """
+
+    def __init__(self, graph: Graph, bench: Bench, builder: Builder, rank: Rank) -> None:
+        self._graph = graph
+        self._film = graph.target
+        self._shot = Shot.model_validate(self._film.parameters)
+        self._fps = Fraction(self._shot.fps)
+        self._encoding = Encoding("mp4", self._shot.preset, self._shot.crf)
+        self._bench = bench
+        self._builder = builder
+        self._rank = rank
+        self.backend = self._film.backend
+        self.frames = 0
+        """Frames that were drawn and taken."""
+
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        """The file, in pieces that are not empty. Raises what its parts raise; of what is said, `TooLarge` where it
+        lasts too long or grows too large and `InvalidText` where it is nothing."""
+        spoken = ahead(ended(self._sentences()), SPOKEN_AHEAD) if "speech" in self._film.inputs else self._recording()
+        async with aclosing(spoken):
+            sound = Sound(spoken)
+            portrait, _ = await asyncio.gather(self._portrait(), sound.reach(1))
+            async with aclosing(self._stretches(portrait, sound)) as stretches:
+                async for piece in self._written(stretches, sound):
+                    yield piece
+
+    async def _written(self, stretches: AsyncIterator[CodedStretch], sound: Sound) -> AsyncGenerator[bytes]:
+        limit = self._bench.settings.limits.video_megabytes
+        size, rate, fps = self._shot.size, sound.sample_rate, self._fps
+        writer = await asyncio.to_thread(FragmentWriter, size=size, fps=fps, sample_rate=rate, encoding=self._encoding)
+        written = 0
+        try:
+            async for stretch in stretches:
+                start, self.frames = self._sample(self.frames, rate), self.frames + len(stretch.packets)
+                writer.write_audio(sound.samples(start, self._sample(self.frames, rate)))
+                if piece := await asyncio.to_thread(writer.write_pictures, stretch):
+                    written += len(piece)
+                    if written > limit << 20:
+                        raise TooLarge(
+                            "The video grows too large.",
+                            code="video_too_large",
+                            field="size",
+                            accepted=f"at most {limit} MB: a smaller or shorter video",
+                        )
+                    yield piece
+            if piece := await asyncio.to_thread(writer.finish):
+                yield piece
+        finally:
+            writer.abandon()
+
+    async def _stretches(self, portrait: AnimationRequest, sound: Sound) -> AsyncGenerator[CodedStretch]:
+        """In order; DRAWN_AHEAD are being made while one is looked at."""
+        waiting: deque[asyncio.Task[CodedStretch | None]] = deque()
+        runs = self._runs()
+        try:
+            while True:
+                while len(waiting) <= DRAWN_AHEAD:
+                    waiting.append(asyncio.create_task(self._stretch(portrait, sound, *next(runs))))
+                made = await waiting.popleft()
+                if made is None:
+                    return
+                yield made
+                sound.forget(self._sample(self.frames, sound.sample_rate) - self._seconds(HEARD_BEFORE, sound) - 1)
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def _stretch(self, portrait: AnimationRequest, sound: Sound, first: int, count: int) -> CodedStretch | None:
+        """Frames `first` to `first + count`, or as far as the sound goes; None past its end."""
+        rate = sound.sample_rate
+        after = self._sample(first + count, rate) + self._seconds(HEARD_AFTER, sound) + 1
+        await sound.reach(after)
+        check_length(sound.length / rate, self._bench.settings.limits, field="text")
+        if first and self._sample(first, rate) >= sound.length:
+            return None
+        heard_from = max(0, first - int(HEARD_BEFORE * self._fps) - 1)
+        start = self._sample(heard_from, rate)
+        animation = replace(portrait, speech=sound.cut(start, after))
+        if sound.complete:
+            count = min(count, _frames(sound.length, rate, self._fps) - first)
+        request = StretchRequest(animation, heard_from, first, count)
+        return await self._bench.models.stretch(self._film.backend, request, self._encoding)
+
+    def _runs(self) -> Iterator[tuple[int, int]]:
+        """First frame and count of stretch after stretch."""
+        first = 0
+        for seconds in chain(FIRST_SECONDS, repeat(SECONDS)):
+            count = max(1, round(seconds * self._fps))
+            yield first, count
+            first += count
+
+    def _sample(self, frame: int, rate: int) -> int:
+        return frame * rate * self._fps.denominator // self._fps.numerator
+
+    def _seconds(self, seconds: float, sound: Sound) -> int:
+        """Samples of so many seconds and of two frames, which is what rounding to frames may add."""
+        return round((seconds + 2 / float(self._fps)) * sound.sample_rate)
+
+    async def _portrait(self) -> AnimationRequest:
+        shot = self._shot
+        found = unpack_portrait(await Inputs(self._bench.artifacts, await self._digests("portrait")).one("portrait"))
+        silence = Speech(np.zeros(0, np.float32), 1, None, shot.language)
+        return AnimationRequest(
+            found.picture, found.face, silence, shot.size, self._fps, shot.seed, shot.head_motion, shot.blink
+        )
+
+    async def _recording(self) -> AsyncGenerator[Speech]:
+        digests = await self._digests("audio", "transcript")
+        yield await heard(Inputs(self._bench.artifacts, digests), self._bench.settings.limits, self._shot.language)
+
+    async def _sentences(self) -> AsyncGenerator[Speech]:
+        for name in self._film.inputs["speech"]:
+            digest = await self._made(name)
+            yield unpack_speech(await asyncio.to_thread(self._bench.artifacts.read, digest))
+
+    async def _digests(self, *roles: str) -> dict[str, tuple[str, ...]]:
+        """Of what plays these roles in the film, as far as anything does."""
+        found: dict[str, tuple[str, ...]] = {
+            role: (digest,) for role, digest in self._film.given.items() if role in roles
+        }
+        for role in roles:
+            if role in self._film.inputs:
+                found[role] = tuple([await self._made(name) for name in self._film.inputs[role]])
+        return found
+
+    async def _made(self, name: str) -> str:
+        return (await remade(self._graph, self._builder, name, self._rank)).artifact
+
+
+def _frames(samples: int, rate: int, fps: Fraction) -> int:
+    return max(1, -(-samples * fps.numerator // (rate * fps.denominator)))
