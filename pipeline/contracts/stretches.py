@@ -8,9 +8,9 @@ from typing import Final
 
 from pipeline.contracts.flow import AnimationRequest
 
-HEARD_BEFORE: Final = 5.0
+HEARD_BEFORE: Final = 4.0
 """Seconds of sound before a stretch that a lip-sync backend is given with it, where there are so many."""
-HEARD_AFTER: Final = 3.5
+HEARD_AFTER: Final = 2.5
 """The same after it."""
 
 

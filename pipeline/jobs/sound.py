@@ -11,11 +11,17 @@ from pipeline.nodes.speech import closed, nothing_said
 
 
 class Sound:
-    """`parts` one after another, joined to the sample, as far as anybody needs them. One event loop."""
+    """`parts` one after another, joined to the sample, as far as anybody needs them. One event loop.
 
-    def __init__(self, parts: AsyncIterator[Speech]) -> None:
+    With `sentences`, those that say nothing are left out, and the last one ends with the short pause that a video ends
+    with: of the pause after a sentence, no more than that is known before the next one has come.
+    """
+
+    def __init__(self, parts: AsyncIterator[Speech], *, sentences: bool) -> None:
         self._parts = parts
+        self._sentences = sentences
         self._held: list[tuple[int, Speech]] = []
+        self._end = 0
         self._turn = asyncio.Lock()
         self.length = 0
         """Samples that are known."""
@@ -23,15 +29,26 @@ class Sound:
         """Whether there are no more."""
 
     async def reach(self, samples: int) -> None:
-        """Waits until so many samples are known, or all there are. Raises what the parts raise."""
+        """Waits until so many samples are known, or all there are. Raises what the parts raise, and `InvalidText` where
+        no sentence says anything."""
         async with self._turn:
             while self.length < samples and not self.complete:
                 part = await anext(self._parts, None)
                 if part is None:
-                    self.complete = True
-                else:
-                    self._held.append((self.length, part))
-                    self.length += len(part.samples)
+                    self._complete()
+                elif len(part.samples):
+                    self._held.append((self._end, part))
+                    sure = closed(part) if self._sentences else part
+                    self.length = self._end + len(sure.samples)
+                    self._end += len(part.samples)
+
+    def _complete(self) -> None:
+        if not self._held:
+            raise nothing_said()
+        if self._sentences:
+            at, last = self._held[-1]
+            self._held[-1] = at, closed(last)
+        self.complete = True
 
     @property
     def sample_rate(self) -> int:
@@ -53,21 +70,6 @@ class Sound:
     def forget(self, before: int) -> None:
         """Lets go what nobody asks for any more. The last part stays."""
         self._held = [held for held in self._held[:-1] if held[0] + len(held[1].samples) > before] + self._held[-1:]
-
-
-async def ended(sentences: AsyncIterator[Speech]) -> AsyncGenerator[Speech]:
-    """Sentences that say something, in order, the last one with the short pause that a video ends with: each comes when
-    it is known whether it is the last. Raises `InvalidText` where none says anything."""
-    held: Speech | None = None
-    async for sentence in sentences:
-        if not len(sentence.samples):
-            continue
-        if held is not None:
-            yield held
-        held = sentence
-    if held is None:
-        raise nothing_said()
-    yield closed(held)
 
 
 async def ahead(source: AsyncIterator[Speech], most: int) -> AsyncGenerator[Speech]:

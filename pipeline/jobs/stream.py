@@ -30,7 +30,7 @@ from pipeline.errors import TooLarge
 from pipeline.graph import Graph
 from pipeline.jobs.builder import Builder
 from pipeline.jobs.run import remade
-from pipeline.jobs.sound import Sound, ahead, ended
+from pipeline.jobs.sound import Sound, ahead
 from pipeline.jobs.turns import Rank
 from pipeline.media.fragments import FragmentWriter
 from pipeline.nodes.bench import Bench, Inputs
@@ -45,7 +45,7 @@ SECONDS: Final = 3.0
 DRAWN_AHEAD: Final = 2
 """Stretches that are being drawn, or are and were not asked for yet."""
 SPOKEN_AHEAD: Final = 1
-"""Sentences that were spoken and are not needed yet, besides the one that waits to be known as the last."""
+"""Sentences that were spoken and are not needed yet, besides the one that is being spoken."""
 
 
 class Stream:
@@ -71,9 +71,10 @@ class Stream:
     async def pieces(self) -> AsyncGenerator[bytes]:
         """The file, in pieces that are not empty. Raises what its parts raise; of what is said, `TooLarge` where it
         lasts too long or grows too large and `InvalidText` where it is nothing."""
-        spoken = ahead(ended(self._sentences()), SPOKEN_AHEAD) if "speech" in self._film.inputs else self._recording()
-        async with aclosing(spoken):
-            sound = Sound(spoken)
+        sentences = "speech" in self._film.inputs
+        parts = ahead(self._sentences(), SPOKEN_AHEAD) if sentences else self._recording()
+        async with aclosing(parts):
+            sound = Sound(parts, sentences=sentences)
             portrait, _ = await asyncio.gather(self._portrait(), sound.reach(1))
             async with aclosing(self._stretches(portrait, sound)) as stretches:
                 async for piece in self._written(stretches, sound):

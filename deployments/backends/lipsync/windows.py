@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.contracts import Speech, StretchRequest
 
-HOP: Final = 1.5
+HOP: Final = 1.0
 """Seconds from one window to the next; each counts for two of them, most in the middle."""
 BEFORE: Final = 2.0
 AFTER: Final = 0.5

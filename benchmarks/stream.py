@@ -1,0 +1,184 @@
+"""Videos that are watched while they are made: how soon they begin, how fast they go on, what stays in memory.
+
+    python -m benchmarks.stream [--sentences 400] [--long 40] [--readers 4]
+
+On a server of its own, over HTTP, with the embedded backends. Wants an idle machine. Begins are read at the client:
+from the request until the first fragment has arrived whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import statistics
+import struct
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import chain, repeat
+from pathlib import Path
+
+import httpx
+
+from benchmarks.processes import name, tree, unshared_megabytes
+from benchmarks.product import photo
+from benchmarks.server import Served, server
+
+ROUNDS = 5
+LENGTHS = (0.5, 0.5, 1.0, 1.5)
+"""Seconds of the first fragments; all that follow have three."""
+
+
+def script(sentences: int, tag: str) -> str:
+    """Sentences of about four seconds that were never spoken before."""
+    return " ".join(
+        f"Take {tag}, {at}: the weather was rather fine, and so we went for a walk." for at in range(sentences)
+    )
+
+
+def fragments(running: Served, text: str, face: bytes) -> Iterator[tuple[float, bytes]]:
+    """Seconds since the request, and the fragment that was whole then, the header with the first of them."""
+    files = {"portrait": ("face.png", face, "image/png")}
+    sent, grown, at = time.monotonic(), b"", 0
+    with httpx.stream(
+        "POST", f"{running.url}/api/v1/videos/stream", data={"text": text}, files=files, timeout=60
+    ) as got:
+        if got.status_code != 200:
+            raise RuntimeError(got.read().decode())
+        for piece in got.iter_raw():
+            grown += piece
+            while at + 8 <= len(grown):
+                length, kind = struct.unpack_from(">I4s", grown, at)
+                if at + length > len(grown):
+                    break
+                at += length
+                if kind == b"mdat":
+                    yield time.monotonic() - sent, grown[:at]
+                    grown, at = grown[at:], 0
+
+
+def begins(running: Served, sentences: int, face: bytes) -> float:
+    """Median seconds until the first fragment is there."""
+    found = []
+    for take in range(ROUNDS):
+        for seconds, _ in fragments(running, script(sentences, f"{sentences} {take}"), face):
+            found.append(seconds)
+            break
+        time.sleep(1)  # what was begun has been stopped
+    return statistics.median(found)
+
+
+def seen(data: bytes) -> tuple[float, float]:
+    """Seconds of the pictures and of the sound."""
+    import av
+
+    with av.open(io.BytesIO(data), "r") as file:
+        pictures = sum(1 for packet in file.demux(video=0) if packet.size)
+    with av.open(io.BytesIO(data), "r") as file:
+        return pictures / 25, sum(frame.samples for frame in file.decode(audio=0)) / 48_000
+
+
+def long(running: Served, sentences: int, face: bytes) -> None:
+    """One reader who takes all he can get."""
+    parts, memory, seconds = [], {}, 0.0
+    for seconds, part in fragments(running, script(sentences, "long"), face):  # noqa: B007 - the last one is read below
+        parts.append(part)
+        if not memory and len(parts) >= 8:
+            memory = {process: unshared_megabytes(process) for process in tree(running.process)}
+    pictures, sound = seen(b"".join(parts))
+    print(
+        f"{sentences} sentences: {pictures:.1f} s of video in {seconds:.1f} s, {pictures / seconds:.1f} times real time"
+    )
+    print(f"    pictures and sound end {1000 * abs(pictures - sound):.0f} ms from each other")
+    for process, before in memory.items():
+        grown = unshared_megabytes(process) - before
+        if grown > 0.05 * before:
+            print(
+                f"    {name(process)}: {before:.0f} MB after {sum(LENGTHS) + 12:.0f} s of video, {grown:+.0f} MB later"
+            )
+
+
+def together(running: Served, readers: int, face: bytes) -> None:
+    """Whether each has what he plays when he plays it, from his own first fragment on."""
+
+    def margin(reader: int) -> float:
+        had, least, began = 0.0, float("inf"), 0.0
+        lengths = chain(LENGTHS, repeat(3.0))
+        for seconds, _ in fragments(running, script(12, f"reader {reader}"), face):
+            if not had:
+                began = seconds
+            else:
+                least = min(least, had - (seconds - began))
+            had += next(lengths)
+        return least
+
+    with ThreadPoolExecutor(readers) as pool:
+        margins = list(pool.map(margin, range(readers)))
+    print(f"{readers} readers at once: the next fragment came {min(margins):.2f} s before it was due, at the least")
+
+
+def work() -> None:
+    """What there is to do before the first fragment, alone and without a server."""
+    from deployments.backends.face.mediapipe import MediapipeFace
+    from deployments.backends.lipsync.meshwarp.backend import Meshwarp
+    from deployments.backends.voice.espeak import Espeak
+    from pipeline.contracts import AnimationRequest, Encoding, Speech, SpeechRequest, StretchRequest
+    from pipeline.media.fragments import FragmentWriter
+    from pipeline.media.image import decode_picture
+    from pipeline.steps.locate import cut
+    from pipeline.steps.stretch import stretch
+    from pipeline.text import normalise, sentences
+
+    def passed(what: str) -> None:
+        nonlocal mark
+        now = time.perf_counter()
+        print(f"    {what:44}{1000 * (now - mark):8.1f} ms")
+        mark = time.perf_counter()
+
+    picture = decode_picture(photo(), field="portrait", max_pixels=10**8)
+    found = cut(picture, MediapipeFace().locate(picture))
+    voice, model = Espeak(), Meshwarp()
+    for warm in (False, True):
+        print(f"the work in it, one thing after the other, {'warm' if warm else 'cold'}:")
+        mark = time.perf_counter()
+        pieces = sentences(normalise(script(400, "work"), limit=10**6), "en")
+        passed("400 sentences, found in the text")
+        speech = Speech.join(voice.speak(SpeechRequest(" ".join(pieces[:2]), final=False)))
+        passed(f"two of them spoken, {speech.seconds:.1f} s")
+        request = AnimationRequest(found.picture, found.face, speech)
+        writer = FragmentWriter(size=512, fps=request.fps, sample_rate=speech.sample_rate, encoding=Encoding())
+        passed("a file begun")
+        whole = StretchRequest(request, 0, 0, 12)
+        for first in (0, 12):
+            *_, made = stretch(model, replace(whole, first=first), Encoding())
+            passed(f"frames {first} to {first + 12}, drawn and encoded")
+            if made is not None:
+                writer.write_audio(speech.samples[whole.sample_at(first) : whole.sample_at(first + 12)])
+                writer.write_pictures(made)
+        passed("the first fragment written")
+        writer.abandon()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--sentences", type=int, default=400, help="of the long script that is only begun")
+    parser.add_argument("--long", type=int, default=40, help="sentences of the video that is read to its end")
+    parser.add_argument("--readers", type=int, default=4)
+    options = parser.parse_args()
+    face = photo()
+    with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as running:
+        begins(running, 1, face)  # everything is loaded then
+        one, many = begins(running, 1, face), begins(running, options.sentences, face)
+        print(f"first fragment, 1 sentence       {one:6.3f} s   (asked: 0.7)")
+        asked = f"(asked: 0.7, and {1.2 * one:.3f}, 1.2 times the above)"
+        print(f"first fragment, {options.sentences} sentences    {many:6.3f} s   {asked}")
+        long(running, options.long, face)
+        together(running, options.readers, face)
+    work()
+    print("not run: the same on a card with MuseTalk and XTTS, which make whole videos only so far")
+
+
+if __name__ == "__main__":
+    main()
