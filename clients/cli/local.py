@@ -131,6 +131,9 @@ class Local(Studio):
     def content(self, video_id: str) -> Generator[bytes, None, None]:
         return self._each(lambda: self._operations.video_content(video_id))
 
+    def stream(self, request: VideoRequest) -> Generator[bytes, None, None]:
+        return self._each(lambda: self._operations.stream_video(request))
+
     def subtitles(self, video_id: str, format: SubtitleFormat = "srt") -> bytes:
         return self._call(self._operations.video_subtitles(video_id, format))
 

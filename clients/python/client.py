@@ -111,6 +111,10 @@ class Client(Studio):
     def content(self, video_id: str) -> Generator[bytes, None, None]:
         return self._connection.pieces("GET", f"/api/v1/videos/{_part(video_id)}/content", resumable=True)
 
+    def stream(self, request: VideoRequest) -> Generator[bytes, None, None]:
+        body = _body(request, ("audio", "voice_clip", "portrait", "video"))
+        return self._connection.pieces("POST", "/api/v1/videos/stream", repeatable=True, **body)
+
     def subtitles(self, video_id: str, format: SubtitleFormat = "srt") -> bytes:
         return self._connection.call("GET", f"/api/v1/videos/{_part(video_id)}/subtitles.{format}").content
 

@@ -86,6 +86,13 @@ class Studio(Protocol):
         """The finished file in pieces. Raises `Conflict` before it is finished."""
 
     @abstractmethod
+    def stream(self, request: VideoRequest) -> Generator[bytes, None, None]:
+        """The video that `render` asks for, while it is made: a fragmented MP4 in pieces, to be played or written as
+        they come. It is not kept; closing this stops the work. What goes wrong later than in the beginning breaks it
+        off: `Unavailable` where it comes from a server. Raises `InvalidRequest`, code not_streamed, for a film that is
+        dubbed, enlarged or made by a camera, and for other formats than mp4."""
+
+    @abstractmethod
     def subtitles(self, video_id: str, format: SubtitleFormat = "srt") -> bytes:
         """What is said in a finished video, as a file of subtitles. Raises `Conflict` before it is finished, and where
         nobody speaks."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -67,6 +68,9 @@ class MemoryOperations(Operations):
         self.away = False
         self.bucket = False
         """Whether files lie where they have a URL of their own."""
+        self.streamed = 0
+        """Pieces of videos that were taken from here."""
+        self.stream_ended = asyncio.Event()
         self.streams = 0
         """How often the stream of events was opened."""
         self.watching = 0
@@ -176,6 +180,21 @@ class MemoryOperations(Operations):
         if (await self.job(job_id)).result is None:
             raise Conflict("The video is not completed.", code="not_completed")
         yield FILE[start:end]
+
+    async def stream_video(self, request: VideoRequest) -> AsyncIterator[bytes]:
+        """FILE again and again: as often as the seed of the request says, or for ever."""
+        self.requests.append(request)
+        if request.text == "refused":
+            raise Conflict("Not now.", code="not_now")
+        try:
+            while self.streamed < (request.seed or sys.maxsize):
+                self.streamed += 1
+                yield FILE
+                await asyncio.sleep(0)  # as who works for it does
+                if request.text == "breaks off":
+                    raise Conflict("Not any more.", code="not_now")
+        finally:
+            self.stream_ended.set()
 
     async def video_url(self, job_id: str, seconds: int = 3600) -> str | None:
         await self.job(job_id)
