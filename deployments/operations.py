@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import datetime
 from typing import Any
 
@@ -70,7 +70,7 @@ class Operations:
         """The same key with the same request is the same job; with another one it raises `Conflict`."""
         return await self._call("create_video", request, idempotency_key)
 
-    async def stream_video(self, request: VideoRequest) -> AsyncIterator[bytes]:
+    async def stream_video(self, request: VideoRequest) -> AsyncGenerator[bytes]:
         """A video while it is made, as fragmented MP4. A piece is asked for when the one before has been taken; who
         stops asking, or closes this, stops the work."""
         stream = new_id("str")  # made here, so that it can be ended however far its beginning has come

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -181,7 +181,7 @@ class MemoryOperations(Operations):
             raise Conflict("The video is not completed.", code="not_completed")
         yield FILE[start:end]
 
-    async def stream_video(self, request: VideoRequest) -> AsyncIterator[bytes]:
+    async def stream_video(self, request: VideoRequest) -> AsyncGenerator[bytes]:
         """FILE again and again: as often as the seed of the request says, or for ever."""
         self.requests.append(request)
         if request.text == "refused":
