@@ -132,7 +132,7 @@ class Jobs(Section):
     """Steps that draw or look at pictures, at the same time."""
     video: Annotated[int, whole(1, 1000)] = 1
     """Steps that make video, at the same time."""
-    streams: Annotated[int, whole(1, 1000)] = 16
+    streams: Annotated[int, whole(1, 1000)] = 8
     """Videos that are watched while they are made, at the same time; one past it is told to come back (429)."""
     retries: Annotated[int, whole(0, 20)] = 3
     """How often a step is tried again that failed in a way that may pass."""

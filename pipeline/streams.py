@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -77,6 +78,19 @@ async def from_thread(start: Callable[[], Iterator[T]]) -> AsyncGenerator[T]:
             yield item
     finally:
         stopped.set()
+
+
+async def to_its_end(work: Callable[..., T], *arguments: Any) -> T:
+    """As `asyncio.to_thread`, but whoever is cancelled meanwhile waits for the thread: for what must not be used, nor
+    freed, while it works."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        while not running.done():
+            with suppress(asyncio.CancelledError):  # however often it is said
+                await asyncio.wait({running})
+        raise
 
 
 def settle(seconds: float) -> bool:

@@ -37,11 +37,13 @@ from pipeline.nodes.bench import Bench, Inputs
 from pipeline.nodes.film import Shot
 from pipeline.nodes.speech import check_length, heard
 from pipeline.storage.parcels import unpack_portrait, unpack_speech
+from pipeline.streams import to_its_end
 
-FIRST_SECONDS: Final = (0.5, 0.5, 1.0, 1.5)
-"""Of the first stretches: short, so that the video begins soon."""
-SECONDS: Final = 3.0
-"""Of those that follow; each begins with a key frame, and none goes out before it is whole."""
+FIRST_SECONDS: Final = (0.5, 0.5, 0.5, 0.5, 1.0, 1.0, 1.0, 1.5)
+"""Of the first stretches: short, so that the video begins soon, and longer little by little. One goes out when the next
+has been drawn: where that takes half as long as it lasts, as with several readers at once, each comes in time."""
+SECONDS: Final = 2.0
+"""Of those that follow; each begins with a key frame."""
 DRAWN_AHEAD: Final = 2
 """Stretches that are being drawn, or are and were not asked for yet."""
 SPOKEN_AHEAD: Final = 1
@@ -89,7 +91,7 @@ class Stream:
             async for stretch in stretches:
                 start, self.frames = self._sample(self.frames, rate), self.frames + len(stretch.packets)
                 writer.write_audio(sound.samples(start, self._sample(self.frames, rate)))
-                if piece := await asyncio.to_thread(writer.write_pictures, stretch):
+                if piece := await to_its_end(writer.write_pictures, stretch):
                     written += len(piece)
                     if written > limit << 20:
                         raise TooLarge(
@@ -99,7 +101,7 @@ class Stream:
                             accepted=f"at most {limit} MB: a smaller or shorter video",
                         )
                     yield piece
-            if piece := await asyncio.to_thread(writer.finish):
+            if piece := await to_its_end(writer.finish):
                 yield piece
         finally:
             writer.abandon()
@@ -110,7 +112,8 @@ class Stream:
         runs = self._runs()
         try:
             while True:
-                while len(waiting) <= DRAWN_AHEAD:
+                # Nothing beside what the first fragment takes, until that is out.
+                while len(waiting) <= (DRAWN_AHEAD if self.frames else 1):
                     waiting.append(asyncio.create_task(self._stretch(portrait, sound, *next(runs))))
                 made = await waiting.popleft()
                 if made is None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from pipeline.streams import READ_AHEAD, from_thread, into_thread
+from pipeline.streams import READ_AHEAD, from_thread, into_thread, to_its_end
 
 
 def test_items_cross_in_order() -> None:
@@ -126,3 +126,29 @@ def test_an_error_of_the_source_is_raised_in_the_thread() -> None:
             await asyncio.to_thread(lambda: list(into_thread(source(), loop)))
 
     asyncio.run(main())
+
+
+def test_whoever_is_cancelled_waits_for_his_thread() -> None:
+    begun, go, done = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        go.wait(20)
+        done.set()
+
+    async def run() -> None:
+        waiting = asyncio.create_task(to_its_end(work))
+        await asyncio.to_thread(begun.wait)
+        for _ in range(3):
+            waiting.cancel()
+            await asyncio.sleep(0.02)
+            assert not waiting.done()
+        go.set()
+        await asyncio.wait({waiting})
+        assert waiting.cancelled()
+        assert done.is_set()
+        assert await to_its_end(sum, [1, 2]) == 3
+        with pytest.raises(ZeroDivisionError):
+            await to_its_end(divmod, 1, 0)
+
+    asyncio.run(run())

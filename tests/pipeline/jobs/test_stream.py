@@ -133,7 +133,7 @@ async def test_begins_long_before_the_last_sentence_is_spoken_and_goes_no_furthe
 async def test_a_reader_who_goes_away_while_he_waits_ends_it(tmp_path: Path) -> None:
     async with works(tmp_path, CountedModels(), streams=1) as place:
         await begun(place, asked(100))
-        place.models.hook = hold = Hold("stretch 162")
+        place.models.hook = hold = Hold("stretch 161")
         reading = asyncio.create_task(rest(place))
         await hold.reached.wait()
         reading.cancel()
@@ -245,7 +245,7 @@ async def test_what_fails_before_the_first_byte_is_an_error_like_any_other(tmp_p
 
 @pytest.mark.parametrize(
     ("what", "error"),
-    [("speak Sentence word 30.", BackendFailed("The voice broke.")), ("stretch 162", BackendFailed("It broke."))],
+    [("speak Sentence word 30.", BackendFailed("The voice broke.")), ("stretch 161", BackendFailed("It broke."))],
 )
 async def test_what_fails_later_breaks_it_off_and_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str, error: MouthpieceError
