@@ -77,10 +77,24 @@ class Stream:
         parts = ahead(self._sentences(), SPOKEN_AHEAD) if sentences else self._recording()
         async with aclosing(parts):
             sound = Sound(parts, sentences=sentences)
-            portrait, _ = await asyncio.gather(self._portrait(), sound.reach(1))
-            async with aclosing(self._stretches(portrait, sound)) as stretches:
-                async for piece in self._written(stretches, sound):
+            portrait = await self._seen_and_heard(sound)
+            async with (
+                aclosing(self._stretches(portrait, sound)) as stretches,
+                aclosing(self._written(stretches, sound)) as pieces,
+            ):
+                async for piece in pieces:
                     yield piece
+
+    async def _seen_and_heard(self, sound: Sound) -> AnimationRequest:
+        """The portrait, when something has been said as well."""
+        speaking = asyncio.create_task(sound.reach(1))
+        try:
+            portrait = await self._portrait()
+            await speaking
+        finally:
+            speaking.cancel()
+            await asyncio.gather(speaking, return_exceptions=True)
+        return portrait
 
     async def _written(self, stretches: AsyncIterator[CodedStretch], sound: Sound) -> AsyncGenerator[bytes]:
         limit = self._bench.settings.limits.video_megabytes

@@ -15,7 +15,16 @@ import numpy as np
 import pytest
 
 from pipeline.contracts import Backends, Samples, VideoRequest
-from pipeline.errors import BackendFailed, Busy, InvalidRequest, InvalidText, MouthpieceError, NotFound, TooLarge
+from pipeline.errors import (
+    BackendFailed,
+    Busy,
+    InvalidRequest,
+    InvalidText,
+    MouthpieceError,
+    NotFound,
+    TooLarge,
+    UnusableFace,
+)
 from pipeline.jobs import stream as module
 from pipeline.media.audio import encode_audio
 from pipeline.media.fragments import FragmentWriter
@@ -241,6 +250,23 @@ async def test_what_fails_before_the_first_byte_is_an_error_like_any_other(tmp_p
         assert caught.value.code == "nothing_to_say"
         with pytest.raises(InvalidRequest):
             await begun(place, VideoRequest(prompt="her"))
+
+
+async def test_a_face_that_can_not_be_found_ends_what_is_being_said(tmp_path: Path) -> None:
+    async with works(tmp_path, CountedModels(), streams=1, retries=0) as place:
+        speaking = Hold("speak Sentence word 0.")
+
+        async def blind(called: str) -> None:
+            if called == "locate":
+                await speaking.reached.wait()
+                raise UnusableFace("Nobody.", code="no_face", field="portrait")
+            await speaking(called)
+
+        place.models.hook = blind
+        with pytest.raises(UnusableFace):
+            await begun(place, asked(3))
+        place.models.hook = None
+        await begun(place, asked(1))
 
 
 @pytest.mark.parametrize(
