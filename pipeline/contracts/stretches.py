@@ -20,7 +20,7 @@ class StretchRequest:
 
     animation: AnimationRequest
     """As for the whole video, but for `speech`: what is heard around the stretch, at least HEARD_BEFORE and
-    HEARD_AFTER seconds or as far as the video goes."""
+    HEARD_AFTER seconds and two frames, or as far as the video goes."""
     heard_from: int
     """The frame with which `speech` begins: with sample `sample_at(heard_from)` of the video."""
     first: int
