@@ -74,22 +74,27 @@ class Sound:
 
 async def ahead(source: AsyncIterator[Speech], most: int) -> AsyncGenerator[Speech]:
     """What `source` yields, made up to `most` items before it is asked for. Closing this stops the source."""
-    made: asyncio.Queue[Speech | BaseException | None] = asyncio.Queue(most)
+    made: asyncio.Queue[Speech | Exception | None] = asyncio.Queue()
+    room = asyncio.Semaphore(most)
 
     async def make() -> None:
-        try:
-            async for item in source:
-                await made.put(item)
-        except Exception as error:  # noqa: BLE001 - raised where it is waited for
-            await made.put(error)
-        else:
-            await made.put(None)
+        item: Speech | Exception | None
+        while True:
+            await room.acquire()
+            try:
+                item = await anext(source, None)
+            except Exception as error:  # noqa: BLE001 - raised where it is waited for
+                item = error
+            made.put_nowait(item)
+            if not isinstance(item, Speech):
+                return
 
     making = asyncio.create_task(make())
     try:
         while (item := await made.get()) is not None:
-            if isinstance(item, BaseException):
+            if isinstance(item, Exception):
                 raise item
+            room.release()
             yield item
     finally:
         making.cancel()

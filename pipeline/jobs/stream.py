@@ -47,7 +47,7 @@ SECONDS: Final = 2.0
 DRAWN_AHEAD: Final = 2
 """Stretches that are being drawn, or are and were not asked for yet."""
 SPOKEN_AHEAD: Final = 1
-"""Sentences that were spoken and are not needed yet, besides the one that is being spoken."""
+"""Sentences that are being spoken, or were and are not needed yet."""
 
 
 class Stream:
