@@ -16,7 +16,7 @@ from pipeline.settings import Settings
 from tests.api.conftest import refused
 from tests.pipeline.media.boxes import boxes
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 STREAM = "/api/v1/videos/stream"
 SCRIPT = (
