@@ -7,7 +7,7 @@ UV := $(BIN)/uv
 SWIFT := build/swift
 export UV_FIND_LINKS := $(PIP_FIND_LINKS)
 
-.PHONY: demo serve models test check bench bench-gpu bench-jobs bench-load bench-placement chaos format lock clean
+.PHONY: demo serve models test check bench bench-gpu bench-jobs bench-load bench-placement bench-stream chaos format lock clean
 
 demo: $(VENV)/.installed  ## the main job through Ray Serve: out/demo.mp4
 	@$(BIN)/python -m clients.demo
@@ -37,6 +37,9 @@ bench-load: $(VENV)/.installed-dev  ## five hundred jobs at once, two hundred li
 
 bench-placement: $(VENV)/.installed-dev  ## models that take turns on a logical card; six minutes
 	$(BIN)/python -m benchmarks.placement
+
+bench-stream: $(VENV)/.installed-dev  ## how soon a stream begins, how fast it goes on
+	$(BIN)/python -m benchmarks.stream
 
 bench-gpu: $(VENV)/.installed-models  ## what a graphics card shows; without one, that the scripts still run
 	$(BIN)/python -m benchmarks.gpu
