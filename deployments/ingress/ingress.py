@@ -36,7 +36,7 @@ class Ingress(Operations):
         from pipeline.storage import jobs
 
         try:
-            return await self._records.read(lambda c: jobs.get(c, job_id))
+            return await self._records.read(lambda c: jobs.get(c, job_id), brief=True)
         except Elsewhere:
             return await super().job(job_id)
 

@@ -42,9 +42,13 @@ def test_what_the_coordinator_wrote_is_read(database, records):
     assert read(records, lambda c: jobs.get(c, job.id)) == job
     assert read(records, lambda c: jobs.page(c, 10)) == [job.model_copy(update={"steps": ()})]
     assert [event.task_id for event in read(records, lambda c: events.since(c, 0))] == [job.id]
-    with pytest.raises(NotFound):
-        read(records, lambda c: jobs.get(c, new_id("vid")))
+    assert asyncio.run(records.read(lambda c: jobs.get(c, job.id), brief=True)) == job
+    for brief in (False, True):
+        with pytest.raises(NotFound):
+            asyncio.run(records.read(lambda c: jobs.get(c, new_id("vid")), brief=brief))
     owner.close()
+    with pytest.raises(Elsewhere):
+        asyncio.run(records.read(lambda c: jobs.get(c, job.id), brief=True))
 
 
 def test_where_nobody_works_nothing_is_read_and_nothing_made(records, tmp_path):
