@@ -18,10 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
-from benchmarks import gpu_memory
+from benchmarks import gpu_memory, gpu_report
 from benchmarks.gpu_timing import arithmetic, matrix_rate, timed, watched
 from pipeline.contracts import PortraitRequest
-from pipeline.errors import MissingWeights
 
 VAE: Final[dict[str, Any]] = {
     "down_block_types": ["DownEncoderBlock2D"] * 4,
@@ -105,17 +104,13 @@ def main(arguments: list[str] | None = None) -> None:
 
     card = torch.cuda.is_available()
     tiny = chosen.tiny or not card
-    where = torch.cuda.get_device_name(0) if card else "CPU"
-    print(f"{where}, torch {torch.__version__}, {chosen.steps} steps, {'small' if tiny else 'real'} networks")
-    if not card:
-        print("NOT RUN: anything about a card. There is none; the figures below only show that the script runs.")
+    gpu_report.head(gpu_report.machine(torch), f"{chosen.steps} steps, {'small' if tiny else 'real'} networks", card)
     if card and not chosen.compiled:
         print("NOT RUN: diffusers' compiled UNet, which is its best: --compiled.")
     for subject in SUBJECTS:
         if chosen.only in (None, subject.name):
             with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
-                for figure, value in measured(subject, chosen, Path(folder), card, tiny).items():
-                    print(f"{subject.name + ', ' + figure:<60}{value:>12.3f}")
+                gpu_report.show(measured(subject, chosen, Path(folder), card, tiny), f"{subject.name}, ")
 
 
 def measured(subject: Subject, chosen: argparse.Namespace, folder: Path, card: bool, tiny: bool) -> dict[str, float]:
@@ -127,7 +122,7 @@ def measured(subject: Subject, chosen: argparse.Namespace, folder: Path, card: b
     if card:
         device.use(device.Cuda(None, 0))
     side = 64 if tiny else subject.side
-    weights = _published(subject, tiny) or str(made(subject, folder, tiny))
+    weights = (None if tiny else gpu_report.published(subject.name)) or str(made(subject, folder, tiny))
     precision = "float16" if card else "float32"
     row = registry.find("avatar", subject.name)
     options = {subject.option: side, "steps": chosen.steps, "style": "none", "precision": precision}
@@ -247,18 +242,6 @@ def tokenizer(folder: Path) -> None:
     ends = {"bos_token": tokens[-2], "eos_token": tokens[-1], "unk_token": tokens[-1], "pad_token": tokens[-1]}
     told = {"model_max_length": 77, "tokenizer_class": "CLIPTokenizer", **ends}
     (folder / "tokenizer_config.json").write_text(json.dumps(told))
-
-
-def _published(subject: Subject, tiny: bool) -> str | None:
-    from deployments.backends.published.location import located
-
-    if tiny:
-        return None
-    try:
-        return str(located(subject.name))
-    except MissingWeights as error:
-        print(f"NOT RUN: {subject.name} with its published weights. {error.message}")
-        return None
 
 
 if __name__ == "__main__":

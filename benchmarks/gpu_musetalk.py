@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from benchmarks import gpu_memory
+from benchmarks import gpu_memory, gpu_report
 from benchmarks.gpu_timing import matrix_rate, timed
 
 GIGAFLOP_A_FRAME: Final = 800.0
@@ -64,12 +64,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     card = torch.cuda.is_available()
     tiny = chosen.tiny or not card
-    where = torch.cuda.get_device_name(0) if card else "CPU"
-    print(f"{where}, torch {torch.__version__}, {'small' if tiny else 'real'} networks with random weights")
-    if not card:
-        print("NOT RUN: anything about a card. There is none; the figures below only show that the script runs.")
-    for figure, value in measured(chosen, card, tiny).items():
-        print(f"{figure:<52}{value:>12.3f}")
+    gpu_report.head(gpu_report.machine(torch), f"{'small' if tiny else 'real'} networks with random weights", card)
+    gpu_report.show(measured(chosen, card, tiny))
 
 
 def measured(chosen: argparse.Namespace, card: bool, tiny: bool) -> dict[str, float]:

@@ -194,7 +194,7 @@ def killed(size: int) -> dict[str, float]:
     torch.zeros(1, device="cuda")
     torch.cuda.synchronize()
     free, _ = torch.cuda.mem_get_info()
-    with subprocess.Popen(_command(HOLD, size), stdout=subprocess.PIPE, text=True) as holder:
+    with subprocess.Popen(_command(HOLD, size), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         if holder.stdout is None or not holder.stdout.readline():
             raise RuntimeError("the process that was to hold a model has ended")
         started = time.perf_counter()
@@ -208,13 +208,13 @@ def killed(size: int) -> dict[str, float]:
 
 
 def hold(size: int) -> None:
-    """Holds a model on the card until somebody kills this process, or has closed its output."""
+    """Holds a model on the card until somebody kills this process, or has closed its input."""
     torch: Any = importlib.import_module("torch")
 
     placed = [tensor.to("cuda") for tensor in _host(torch, size, pinned=False)]
     torch.cuda.synchronize()
     print(len(placed), flush=True)
-    time.sleep(600)
+    sys.stdin.read()
 
 
 def parked(size: int) -> dict[str, float]:

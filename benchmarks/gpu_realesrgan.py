@@ -18,10 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import gpu_memory
+from benchmarks import gpu_memory, gpu_report
 from benchmarks.gpu_timing import arithmetic, matrix_rate, timed, watched
 from pipeline.contracts import EnlargeRequest, Picture, UpscaleRequest
-from pipeline.errors import MissingWeights
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -37,13 +36,10 @@ def main(arguments: list[str] | None = None) -> None:
 
     card = torch.cuda.is_available()
     tiny = chosen.tiny or not card
-    where = torch.cuda.get_device_name(0) if card else "CPU"
-    print(f"{where}, torch {torch.__version__}, {chosen.side} pixels, {'a small' if tiny else 'the real'} network")
-    if not card:
-        print("NOT RUN: anything about a card. There is none; the figures below only show that the script runs.")
+    what = f"{chosen.side} pixels, {'a small' if tiny else 'the real'} network"
+    gpu_report.head(gpu_report.machine(torch), what, card)
     with tempfile.TemporaryDirectory() as folder:
-        for figure, value in measured(chosen, Path(folder), card, tiny).items():
-            print(f"{figure:<60}{value:>12.3f}")
+        gpu_report.show(measured(chosen, Path(folder), card, tiny))
 
 
 def measured(chosen: argparse.Namespace, folder: Path, card: bool, tiny: bool) -> dict[str, float]:
@@ -103,13 +99,9 @@ def _film(path: Path, picture: Picture, frames: int) -> Path:
 def _weights(folder: Path, tiny: bool) -> str:
     """The folder of the published model, or of one that is made of random weights."""
     from benchmarks.random_realesrgan import write
-    from deployments.backends.published.location import located
 
-    if not tiny:
-        try:
-            return str(located("realesrgan-x4plus"))
-        except MissingWeights as error:
-            print(f"NOT RUN: the published weights. {error.message}")
+    if not tiny and (found := gpu_report.published("realesrgan-x4plus")):
+        return found
     return str(write(folder, **({} if tiny else {"channels": 64, "blocks": 23})))
 
 

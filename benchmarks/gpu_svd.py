@@ -18,10 +18,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks import gpu_memory
+from benchmarks import gpu_memory, gpu_report
 from benchmarks.gpu_timing import arithmetic, matrix_rate, watched
 from pipeline.contracts import Encoding, MotionRequest
-from pipeline.errors import MissingWeights
 
 FPS: Final = Fraction(25)
 
@@ -40,13 +39,9 @@ def main(arguments: list[str] | None = None) -> None:
 
     card = torch.cuda.is_available()
     tiny = chosen.tiny or not card
-    where = torch.cuda.get_device_name(0) if card else "CPU"
-    print(f"{where}, torch {torch.__version__}, {chosen.steps} steps, {'small' if tiny else 'real'} networks")
-    if not card:
-        print("NOT RUN: anything about a card. There is none; the figures below only show that the script runs.")
+    gpu_report.head(gpu_report.machine(torch), f"{chosen.steps} steps, {'small' if tiny else 'real'} networks", card)
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
-        for figure, value in measured(chosen, Path(folder), card, tiny).items():
-            print(f"{figure:<60}{value:>12.3f}")
+        gpu_report.show(measured(chosen, Path(folder), card, tiny))
 
 
 def measured(chosen: argparse.Namespace, folder: Path, card: bool, tiny: bool) -> dict[str, float]:
@@ -111,13 +106,9 @@ def _weights(folder: Path, tiny: bool) -> str:
     import torch
 
     from benchmarks.random_svd import REAL, SMALL, write
-    from deployments.backends.published.location import located
 
-    if not tiny:
-        try:
-            return str(located("svd-xt"))
-        except MissingWeights as error:
-            print(f"NOT RUN: the published weights. {error.message}")
+    if not tiny and (found := gpu_report.published("svd-xt")):
+        return found
     return str(write(folder, SMALL if tiny else REAL, device="cuda" if torch.cuda.is_available() else "cpu"))
 
 

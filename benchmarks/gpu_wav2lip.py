@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import gpu_memory
+from benchmarks import gpu_memory, gpu_report
 from benchmarks.gpu_musetalk import request
 from benchmarks.gpu_timing import arithmetic, matrix_rate, watched
 from benchmarks.random_wav2lip import lively, save
@@ -37,13 +37,10 @@ def main(arguments: list[str] | None = None) -> None:
     import torch
 
     card = torch.cuda.is_available()
-    where = torch.cuda.get_device_name(0) if card else f"CPU, {chosen.threads} threads"
-    print(f"{where}, torch {torch.__version__}, the real network with random weights")
-    if not card:
-        print("NOT RUN: anything about a card. There is none; the figures below are the CPU's.")
+    what = "the real network with random weights" + ("" if card else f", {chosen.threads} threads")
+    gpu_report.head(gpu_report.machine(torch), what, card, "the figures below are the CPU's.")
     with tempfile.TemporaryDirectory() as folder:
-        for figure, value in measured(chosen, Path(folder), card).items():
-            print(f"{figure:<52}{value:>12.3f}")
+        gpu_report.show(measured(chosen, Path(folder), card))
 
 
 def measured(chosen: argparse.Namespace, folder: Path, card: bool) -> dict[str, float]:

@@ -19,9 +19,8 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks import gpu_memory
+from benchmarks import gpu_memory, gpu_report
 from pipeline.contracts import Speech, TranscriptionRequest
-from pipeline.errors import MissingWeights
 
 SMALL: Final = {"layers": 12, "width": 768, "heads": 12, "inner": 3072}
 """Sizes of the published model."""
@@ -41,12 +40,9 @@ def main(arguments: list[str] | None = None) -> None:
 
     card = ctranslate2.get_cuda_device_count() > 0
     tiny = chosen.tiny or not card
-    print(f"CTranslate2 {ctranslate2.__version__}, {'a small' if tiny else 'the real'} network")
-    if not card:
-        print("NOT RUN: anything about a card. There is none; the figures below only show that the script runs.")
+    gpu_report.head(f"CTranslate2 {ctranslate2.__version__}", f"{'a small' if tiny else 'the real'} network", card)
     with tempfile.TemporaryDirectory() as folder:
-        for figure, value in measured(chosen, Path(folder), card, tiny).items():
-            print(f"{figure:<60}{value:>12.3f}")
+        gpu_report.show(measured(chosen, Path(folder), card, tiny))
 
 
 def measured(chosen: argparse.Namespace, folder: Path, card: bool, tiny: bool) -> dict[str, float]:
@@ -96,13 +92,9 @@ def _timed(stage: Callable[[], object], runs: int) -> float:
 def _weights(folder: Path, tiny: bool) -> str:
     """The folder of the published model, or of one that is made of random weights."""
     from benchmarks.random_whisper import write
-    from deployments.backends.published.location import located
 
-    if not tiny:
-        try:
-            return str(located("faster-whisper-small"))
-        except MissingWeights as error:
-            print(f"NOT RUN: the published weights. {error.message}")
+    if not tiny and (found := gpu_report.published("faster-whisper-small")):
+        return found
     print("NOT RUN: sense. How much the network writes down, and so how long it takes, is by chance.")
     return str(write(folder, **({} if tiny else SMALL)))
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks import gpu_memory
+from benchmarks import gpu_memory, gpu_report
 
 REAL: Final[dict[str, int]] = {"layers": 30, "channels": 1024, "heads": 16}
 """Sizes of the published model (its config.json)."""
@@ -40,16 +40,12 @@ def main(arguments: list[str] | None = None) -> None:
 
     card = torch.cuda.is_available()
     tiny = chosen.tiny or not (card or chosen.weights)
-    where = torch.cuda.get_device_name(0) if card else "CPU"
     kind = f"the weights of {chosen.weights}" if chosen.weights else "random weights"
-    print(f"{where}, torch {torch.__version__}, {'a small' if tiny else 'the real'} network with {kind}")
-    if not card:
-        print("NOT RUN: anything about a card. There is none; the figures below only show that the script runs.")
+    gpu_report.head(gpu_report.machine(torch), f"{'a small' if tiny else 'the real'} network with {kind}", card)
     if not chosen.weights:
         print("NOT RUN: the published weights. How it sounds is not judged here.")
     with tempfile.TemporaryDirectory() as folder:
-        for figure, value in measured(chosen, Path(folder), card, tiny).items():
-            print(f"{figure:<52}{value:>12.3f}")
+        gpu_report.show(measured(chosen, Path(folder), card, tiny))
 
 
 def measured(chosen: argparse.Namespace, folder: Path, card: bool, tiny: bool) -> dict[str, float]:

@@ -17,12 +17,12 @@ from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
+from benchmarks.placement_cluster import CARDS, MODELS, mixed
 from deployments.placement import policy
-from deployments.placement.facts import Card, Demand, Footprint, Phase, Replica
+from deployments.placement.facts import Demand, Phase, Replica
 from deployments.placement.simulation.report import quantile
 
-GB: Final = 10**9
-CARDS, MODELS, ROUNDS = 1000, 500, 100
+ROUNDS: Final = 100
 CLOCK: Final = 10_000.0
 INTERVAL: Final = 0.05
 
@@ -38,16 +38,7 @@ CASES: Final = (
 def full(waiting: int, busy: float, random: Random) -> tuple[Any, ...]:
     """Demand, replicas, footprints and cards of a cluster without room, where `waiting` models have no replica and
     this share of the replicas is at work."""
-    cards = [Card(f"card-{i}", random.choice((10, 16, 24, 40, 80)) * GB) for i in range(CARDS)]
-    footprints = {
-        f"model-{i}": Footprint(
-            need=random.choice((2, 3, 5, 7, 9, 14, 20, 35)) * GB,
-            load_seconds=random.uniform(1, 20),
-            concurrency=2,
-            max_replicas=100,
-        )
-        for i in range(MODELS)
-    }
+    cards, footprints = mixed(random)
     names = list(footprints)
     resident = names[waiting:]
     popular = [footprints[name].need ** -0.75 for name in resident]

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
+from benchmarks.placement_cluster import GB, MODELS, mixed
 from deployments.placement import policy
 from deployments.placement.bound import longest_request_wait, longest_wait
 from deployments.placement.decision import Decision
@@ -27,7 +28,6 @@ from deployments.placement.simulation.requests import Clients, Recorded, Request
 from deployments.placement.simulation.scale_to_zero import ScaleToZero
 from deployments.placement.simulation.world import STOP_SECONDS, Policy, World
 
-GB = 10**9
 OURS = Rules()
 QUANTUM = Rules(turn=1.0, turn_per_load=0.0, linger=0.0)
 INTERVAL = 0.1
@@ -160,18 +160,8 @@ def eight_cards() -> None:
 
 
 def thousand_cards() -> None:
-    random = Random(3)
-    cards = [Card(f"card-{i}", random.choice((10, 16, 24, 40, 80)) * GB) for i in range(1000)]
-    footprints = {
-        f"model-{i}": Footprint(
-            need=random.choice((2, 3, 5, 7, 9, 14, 20, 35)) * GB,
-            load_seconds=random.uniform(1, 20),
-            concurrency=2,
-            max_replicas=100,
-        )
-        for i in range(500)
-    }
-    rates = {name: 200.0 * share for name, share in zip(footprints, popularity(500), strict=True)}
+    cards, footprints = mixed(Random(3))
+    rates = {name: 200.0 * share for name, share in zip(footprints, popularity(MODELS), strict=True)}
     compare(
         "500 models of 2 to 35 GB on 1,000 cards of 10 to 80 GB, 200 requests a second of 5 s, 60 s from empty",
         cards,

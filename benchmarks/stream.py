@@ -66,7 +66,7 @@ def begins(running: Served, sentences: int, face: bytes) -> float:
         for seconds, _ in fragments(running, script(sentences, f"{sentences} {take}"), face):
             found.append(seconds)
             break
-        time.sleep(1)  # what was begun has been stopped
+        time.sleep(1)  # what was begun stops meanwhile, which nothing tells
     return statistics.median(found)
 
 
