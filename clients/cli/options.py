@@ -71,6 +71,7 @@ Lora = Annotated[
 Steps = Annotated[
     int | None, typer.Option("--steps", metavar="N", help="Denoising steps, 1 to 1000.", rich_help_panel=DRAWN)
 ]
+AvatarBackend = Annotated[list[str] | None, typer.Option("--backend", metavar="[avatar=]NAME", help="Avatar backend.")]
 Guidance = Annotated[
     float | None,
     typer.Option("--guidance", metavar="X", help="How closely the words are followed, 0 to 30.", rich_help_panel=DRAWN),

@@ -91,9 +91,7 @@ def portrait(
     lora: options.Lora = None,
     steps: options.Steps = None,
     guidance: options.Guidance = None,
-    backend: Annotated[
-        list[str] | None, typer.Option("--backend", metavar="[avatar=]NAME", help="Avatar backend.")
-    ] = None,
+    backend: options.AvatarBackend = None,
     *,
     at: where.Where,
 ) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from clients.python.client import Client
 from clients.python.studio import Studio
 from deployments.ingress.api import make_api
 from deployments.local import LocalApplication
+from deployments.operations import Operations
 from pipeline import cascade
 from pipeline.contracts import SpeakRequest
 from pipeline.settings import Settings
@@ -30,21 +32,28 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return cascade.resolve({"profile": "cpu"}, {}, {"storage.folder": str(folder)})
 
 
-@pytest.fixture(scope="session")
-def url(settings: Settings) -> Iterator[str]:
-    """The real HTTP API over the real application, served by a thread of this process."""
-    application = LocalApplication(settings)
-    config = uvicorn.Config(
-        make_api(application.operations, settings), port=0, log_level="critical", timeout_graceful_shutdown=2
-    )
+@contextmanager
+def over_http(operations: Operations, settings: Settings) -> Generator[str]:
+    """The real HTTP API over `operations`, served by a thread of this process: its base URL."""
+    config = uvicorn.Config(make_api(operations, settings), port=0, log_level="critical", timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(30)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(30)
+
+
+@pytest.fixture(scope="session")
+def url(settings: Settings) -> Iterator[str]:
+    """The real HTTP API over the real application."""
+    application = LocalApplication(settings)
+    with over_http(application.operations, settings) as url:
+        yield url
     application.close()
 
 

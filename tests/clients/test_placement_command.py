@@ -3,15 +3,12 @@ what people read, and from what they ask to what the policy is told. The board a
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 
-from deployments.ingress.api import make_api
 from deployments.placement.facts import FOREVER, Demand, Footprint, Phase
 from deployments.placement.journal import Journal
 from deployments.placement.overview import overview
@@ -19,7 +16,7 @@ from deployments.placement.wishes import Wishes
 from pipeline.contracts.placement import ModelWish, Placement
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
-from tests.clients.conftest import Ran
+from tests.clients.conftest import Ran, over_http
 from tests.placement.kept_board import CARD, GIB, KeptBoard, record, resident
 
 Command = Callable[..., Ran]
@@ -58,15 +55,8 @@ def board() -> KeptBoard:
 @pytest.fixture(scope="module")
 def address(board: KeptBoard, settings: Settings) -> Iterator[str]:
     operations: Any = Cards(board)
-    config = uvicorn.Config(make_api(operations, settings), port=0, log_level="critical", timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(30)
+    with over_http(operations, settings) as url:
+        yield url
 
 
 @pytest.fixture
