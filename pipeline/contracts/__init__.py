@@ -71,7 +71,7 @@ from pipeline.contracts.resources import (
     VoiceList,
     VoiceProfile,
 )
-from pipeline.contracts.speech import Phoneme, Samples, Speech, Word
+from pipeline.contracts.speech import Phoneme, Samples, Speech, Word, frame_count, sample_at
 from pipeline.contracts.stretches import HEARD_AFTER, HEARD_BEFORE, CodedStretch, StretchRequest
 from pipeline.contracts.words import (
     AudioFormat,
@@ -192,4 +192,6 @@ __all__ = [
     "VoiceProfile",
     "VoiceTint",
     "Word",
+    "frame_count",
+    "sample_at",
 ]

@@ -56,7 +56,7 @@ class Speech:
 
     def frame_count(self, fps: Fraction) -> int:
         """Video frames that cover the sound: the smallest whole number not shorter than it, at least 1."""
-        return max(1, -(-len(self.samples) * fps.numerator // (self.sample_rate * fps.denominator)))
+        return frame_count(len(self.samples), self.sample_rate, fps)
 
     @staticmethod
     def join(parts: Iterable[Speech]) -> Speech:
@@ -104,3 +104,13 @@ class Speech:
             return tuple(inside(s) for s in spoken if s.end > begin and s.start < begin + seconds)
 
         return Speech(samples, self.sample_rate, those(self.phonemes), self.language, those(self.words))
+
+
+def frame_count(samples: int, sample_rate: int, fps: Fraction) -> int:
+    """Video frames that cover so many samples: the smallest whole number not shorter than them, at least 1."""
+    return max(1, -(-samples * fps.numerator // (sample_rate * fps.denominator)))
+
+
+def sample_at(frame: int, sample_rate: int, fps: Fraction) -> int:
+    """The sample with which a video frame begins."""
+    return frame * sample_rate * fps.denominator // fps.numerator

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.contracts.flow import AnimationRequest
+from pipeline.contracts.speech import sample_at
 
 HEARD_BEFORE: Final = 4.0
 """Seconds of sound before a stretch that a lip-sync backend is given with it, where there are so many."""
@@ -29,8 +30,7 @@ class StretchRequest:
 
     def sample_at(self, frame: int) -> int:
         """The sample of the video with which a frame begins."""
-        fps = self.animation.fps
-        return frame * self.animation.speech.sample_rate * fps.denominator // fps.numerator
+        return sample_at(frame, self.animation.speech.sample_rate, self.animation.fps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import suppress
 
 from pipeline.contracts import Samples, Speech
 from pipeline.nodes.speech import closed, nothing_said
@@ -72,31 +71,18 @@ class Sound:
         self._held = [held for held in self._held[:-1] if held[0] + len(held[1].samples) > before] + self._held[-1:]
 
 
-async def ahead(source: AsyncIterator[Speech], most: int) -> AsyncGenerator[Speech]:
-    """What `source` yields, made up to `most` items before it is asked for. Closing this stops the source."""
-    made: asyncio.Queue[Speech | Exception | None] = asyncio.Queue()
-    room = asyncio.Semaphore(most)
+async def ahead(source: AsyncIterator[Speech]) -> AsyncGenerator[Speech]:
+    """What `source` yields, each made while the one before is in use, and none further ahead. Closing this stops the
+    source."""
 
-    async def make() -> None:
-        item: Speech | Exception | None
-        while True:
-            await room.acquire()
-            try:
-                item = await anext(source, None)
-            except Exception as error:  # noqa: BLE001 - raised where it is waited for
-                item = error
-            made.put_nowait(item)
-            if not isinstance(item, Speech):
-                return
+    async def following() -> Speech | None:
+        return await anext(source, None)
 
-    making = asyncio.create_task(make())
+    making = asyncio.create_task(following())
     try:
-        while (item := await made.get()) is not None:
-            if isinstance(item, Exception):
-                raise item
-            room.release()
+        while (item := await making) is not None:
+            making = asyncio.create_task(following())
             yield item
     finally:
         making.cancel()
-        with suppress(asyncio.CancelledError):
-            await making
+        await asyncio.gather(making, return_exceptions=True)

@@ -25,6 +25,8 @@ from pipeline.contracts import (
     Encoding,
     Speech,
     StretchRequest,
+    frame_count,
+    sample_at,
 )
 from pipeline.errors import TooLarge
 from pipeline.graph import Graph
@@ -46,8 +48,6 @@ SECONDS: Final = 2.0
 """Of those that follow; each begins with a key frame."""
 DRAWN_AHEAD: Final = 2
 """Stretches that are being drawn, or are and were not asked for yet."""
-SPOKEN_AHEAD: Final = 1
-"""Sentences that are being spoken, or were and are not needed yet."""
 
 
 class Stream:
@@ -74,7 +74,7 @@ class Stream:
         """The file, in pieces that are not empty. Raises what its parts raise; of what is said, `TooLarge` where it
         lasts too long or grows too large and `InvalidText` where it is nothing."""
         sentences = "speech" in self._film.inputs
-        parts = ahead(self._sentences(), SPOKEN_AHEAD) if sentences else self._recording()
+        parts = ahead(self._sentences()) if sentences else self._recording()
         async with aclosing(parts):
             sound = Sound(parts, sentences=sentences)
             portrait = await self._seen_and_heard(sound)
@@ -103,8 +103,8 @@ class Stream:
         written = 0
         try:
             async for stretch in stretches:
-                start, self.frames = self._sample(self.frames, rate), self.frames + len(stretch.packets)
-                writer.write_audio(sound.samples(start, self._sample(self.frames, rate)))
+                start, self.frames = sample_at(self.frames, rate, fps), self.frames + len(stretch.packets)
+                writer.write_audio(sound.samples(start, sample_at(self.frames, rate, fps)))
                 if piece := await to_its_end(writer.write_pictures, stretch):
                     written += len(piece)
                     if written > limit << 20:
@@ -133,7 +133,8 @@ class Stream:
                 if made is None:
                     return
                 yield made
-                sound.forget(self._sample(self.frames, sound.sample_rate) - self._seconds(HEARD_BEFORE, sound) - 1)
+                out = sample_at(self.frames, sound.sample_rate, self._fps)
+                sound.forget(out - self._seconds(HEARD_BEFORE, sound) - 1)
         finally:
             for task in waiting:
                 task.cancel()
@@ -142,16 +143,16 @@ class Stream:
     async def _stretch(self, portrait: AnimationRequest, sound: Sound, first: int, count: int) -> CodedStretch | None:
         """Frames `first` to `first + count`, or as far as the sound goes; None past its end."""
         rate = sound.sample_rate
-        after = self._sample(first + count, rate) + self._seconds(HEARD_AFTER, sound) + 1
+        after = sample_at(first + count, rate, self._fps) + self._seconds(HEARD_AFTER, sound) + 1
         await sound.reach(after)
         check_length(sound.length / rate, self._bench.settings.limits, field="text")
-        if first and self._sample(first, rate) >= sound.length:
+        if first and sample_at(first, rate, self._fps) >= sound.length:
             return None
         heard_from = max(0, first - int(HEARD_BEFORE * self._fps) - 1)
-        start = self._sample(heard_from, rate)
+        start = sample_at(heard_from, rate, self._fps)
         animation = replace(portrait, speech=sound.cut(start, after))
         if sound.complete:
-            count = min(count, _frames(sound.length, rate, self._fps) - first)
+            count = min(count, frame_count(sound.length, rate, self._fps) - first)
         request = StretchRequest(animation, heard_from, first, count)
         return await self._bench.models.stretch(self._film.backend, request, self._encoding)
 
@@ -162,9 +163,6 @@ class Stream:
             count = max(1, round(seconds * self._fps))
             yield first, count
             first += count
-
-    def _sample(self, frame: int, rate: int) -> int:
-        return frame * rate * self._fps.denominator // self._fps.numerator
 
     def _seconds(self, seconds: float, sound: Sound) -> int:
         """Samples of so many seconds and of two frames, which is what rounding to frames may add."""
@@ -199,7 +197,3 @@ class Stream:
 
     async def _made(self, name: str) -> str:
         return (await remade(self._graph, self._builder, name, self._rank)).artifact
-
-
-def _frames(samples: int, rate: int, fps: Fraction) -> int:
-    return max(1, -(-samples * fps.numerator // (rate * fps.denominator)))
