@@ -117,7 +117,7 @@ def main() -> None:
         told["child of killed"] = "swept" if ends(child) else "alive"
 
         while "tabnanny" not in told.setdefault("later", {"imported": []})["imported"]:
-            time.sleep(2 * QUIET_SECONDS)
+            time.sleep(2 * QUIET_SECONDS)  # it imports them when nobody has wanted a fork for so long
             probe = Actor.remote()
             told["later"] = ray.get(probe.seen.remote())
             ray.kill(probe)
