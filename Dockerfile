@@ -6,12 +6,13 @@ RUN apt-get update && apt-get install -y --no-install-recommends gcc g++ libc6-d
 WORKDIR /app
 RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir uv
 COPY requirements/base.txt requirements/base.txt
-RUN .venv/bin/uv pip install --no-cache -r requirements/base.txt
+RUN .venv/bin/uv pip install --no-cache --compile-bytecode -r requirements/base.txt
 COPY pyproject.toml setup.py README.md LICENSE serve_config.yaml ./
 COPY pipeline pipeline
 COPY deployments deployments
 COPY clients clients
-RUN .venv/bin/uv pip install --no-cache --no-deps --no-build-isolation -e .
+RUN .venv/bin/uv pip install --no-cache --no-deps --no-build-isolation -e . \
+ && .venv/bin/python -m compileall -q clients deployments pipeline
 
 FROM python:3.11-slim-bookworm
 # flite is the second, English voice: enable it with voice.backends: [espeak, flite].

@@ -4,6 +4,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+# Compiled once and not in every process that starts: Ray starts many, and images like to set PYTHONDONTWRITEBYTECODE.
+INSTALL := $(UV) pip install -q --compile-bytecode
 SWIFT := build/swift
 export UV_FIND_LINKS := $(PIP_FIND_LINKS)
 
@@ -74,20 +76,21 @@ $(UV):
 # The dev set holds the base set, so whichever came first, nothing is taken away again.
 $(VENV)/.installed: $(UV) pyproject.toml setup.py requirements/base.txt \
     $(wildcard deployments/backends/*/*/*.c deployments/backends/*/*/*.h)
-	$(UV) pip install -q -r requirements/base.txt
+	$(INSTALL) -r requirements/base.txt
 	$(UV) pip install -q --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q clients deployments pipeline
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
-	$(UV) pip install -q -r requirements/dev.txt
+	$(INSTALL) -r requirements/dev.txt
 	@touch $@
 
 $(VENV)/.installed-models: $(VENV)/.installed requirements/models.txt
-	$(UV) pip install -q -r requirements/models.txt
+	$(INSTALL) -r requirements/models.txt
 	@touch $@
 
 # The S3 server of the tests, apart from what it would not go with.
 $(SWIFT)/.installed: $(UV) requirements/swift.txt
 	$(UV) venv -q --clear -p $(PYTHON) $(SWIFT)
-	$(UV) pip install -q -p $(SWIFT) -r requirements/swift.txt
+	$(INSTALL) -p $(SWIFT) -r requirements/swift.txt
 	@touch $@

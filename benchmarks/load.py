@@ -3,7 +3,8 @@
     python -m benchmarks.load [--jobs 500] [--listeners 200]        (make bench-load)
 
 Every job has a text of its own and a face that is kept, so that each is spoken and filmed. The listeners are another
-process; whatever they cost is taken from the same cores. Wants an otherwise idle machine and some minutes.
+process and who asks is a third, so that nobody's time holds what he waits for himself; whatever they cost is taken
+from the same cores. Wants an otherwise idle machine and some minutes.
 """
 
 from __future__ import annotations
@@ -11,30 +12,33 @@ from __future__ import annotations
 import argparse
 import asyncio
 import multiprocessing
-import random
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from benchmarks import processes
+from benchmarks.asker import inquire
 from benchmarks.audience import Event, Report, attend, events, kept
 from benchmarks.product import photo
 from benchmarks.server import server
 
 SUBMITTERS = 4
 """Clients that submit at the same time, each its next job when the one before is accepted."""
-STATUS_CALLS = 10
-"""A second, each at its time, whether or not the one before has been answered."""
 LAST_EVENT_SECONDS = 60.0
 """How long listeners may take to the last event when all jobs have ended."""
+
+Row = tuple[str, str, str, bool]
+"""What, what was reached, what was asked, and whether it is so."""
 
 Sizes = dict[str, float]
 """Of the server's processes, by what they are."""
@@ -52,7 +56,9 @@ class Course:
     enqueued: list[float] = field(default_factory=list)
     """From each request to its answer."""
     asked: list[float] = field(default_factory=list)
-    """From each status call to its answer."""
+    """From each status call to its answer, once all jobs were accepted."""
+    asked_meanwhile: list[float] = field(default_factory=list)
+    """The same, of those before."""
     ended: dict[str, str] = field(default_factory=dict)
     """Job id -> type of its last event."""
     memory: dict[int, Sizes] = field(default_factory=dict)
@@ -70,8 +76,8 @@ def body(number: int, avatar: str) -> dict[str, Any]:
     return {"text": text, "avatar": avatar, "seed": number, "size": 128}
 
 
-async def submit(client: httpx.AsyncClient, course: Course, avatar: str) -> None:
-    """All jobs."""
+async def submit(client: httpx.AsyncClient, course: Course, avatar: str, asker: Connection) -> None:
+    """All jobs, told to `asker` as they are accepted."""
     numbers = iter(range(course.jobs))
 
     async def one_after_the_other() -> None:
@@ -80,33 +86,11 @@ async def submit(client: httpx.AsyncClient, course: Course, avatar: str) -> None
             answer = await client.post("/api/v1/videos", json=body(number, avatar))
             course.enqueued.append(time.perf_counter() - began)
             course.accepted.append(answer.raise_for_status().json()["id"])
+            asker.send(course.accepted[-1])
 
     began = time.perf_counter()
     await asyncio.gather(*(one_after_the_other() for _ in range(SUBMITTERS)))
     course.submitting = time.perf_counter() - began
-
-
-async def ask(client: httpx.AsyncClient, course: Course) -> None:
-    """Status calls for any of the accepted jobs, until cancelled."""
-    choice, calls = random.Random(1), set[asyncio.Task[None]]()
-
-    async def call(job_id: str) -> None:
-        began = time.perf_counter()
-        (await client.get(f"/api/v1/jobs/{job_id}")).raise_for_status()
-        course.asked.append(time.perf_counter() - began)
-
-    due = time.perf_counter()
-    try:
-        while True:
-            due += 1 / STATUS_CALLS
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            if course.accepted:
-                calls.add(asyncio.create_task(call(choice.choice(course.accepted))))
-            for done in [each for each in calls if each.done()]:
-                calls.discard(done)
-                done.result()
-    finally:
-        await asyncio.gather(*calls)
 
 
 async def watch(client: httpx.AsyncClient, course: Course, after: int, root: int) -> None:
@@ -139,31 +123,43 @@ async def load(url: str, root: int, jobs: int, listeners: int) -> tuple[Course, 
             raise RuntimeError(first.text)
         newest = (await kept(client, 0))[-1]["id"]
 
-        pipe, far = multiprocessing.Pipe()
-        audience = multiprocessing.get_context("spawn").Process(target=attend, args=(url, listeners, newest, far))
-        audience.start()
-        far.close()  # so that its death is noticed
+        audience, pipe = beside(attend, url, listeners, newest)
+        asking, asker = beside(inquire, url)
         await asyncio.to_thread(pipe.recv)
 
         used, began = sizes(root, processes.cpu_seconds), time.perf_counter()
         watching = asyncio.create_task(watch(client, course, newest, root))
-        asking = asyncio.create_task(ask(client, course))
-        await submit(client, course, avatar["id"])
+        await submit(client, course, avatar["id"], asker)
+        course.asked_meanwhile = await times(asker)
         await watching
+        course.asked = await times(asker)
         course.seconds = time.perf_counter() - began
         spent = sizes(root, processes.cpu_seconds)
         course.cpu = {role: spent[role] - used.get(role, 0.0) for role in spent}
-        asking.cancel()
-        with suppress(asyncio.CancelledError):
-            await asking
-
+        asker.send(None)
         happened = await kept(client, newest)
         pipe.send(([event["id"] for event in happened], LAST_EVENT_SECONDS))
         report: Report = await asyncio.to_thread(pipe.recv)
         pipe.close()
         audience.join()
+        asking.join()
         (await client.delete(f"/api/v1/avatars/{avatar['id']}")).raise_for_status()
     return course, happened, report
+
+
+def beside(work: Callable[..., None], *given: object) -> tuple[BaseProcess, Connection]:
+    """A process that does `work` with `given` and the far end of a pipe, and the near one."""
+    near, far = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=work, args=(*given, far))
+    process.start()
+    far.close()  # so that its death is noticed
+    return process, near
+
+
+async def times(asker: Connection) -> list[float]:
+    """What it has measured since it was asked last."""
+    asker.send("times")
+    return await asyncio.to_thread(asker.recv)
 
 
 def sizes(root: int, size: Callable[[int], float]) -> Sizes:
@@ -191,12 +187,22 @@ def at(share: float, values: list[float]) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
+def asked(when: str, seconds: list[float]) -> Row:
+    """The row of the status calls of some time."""
+    return (
+        f"status call {when}, p50 / p99 / max of {len(seconds)}",
+        f"{at(0.5, seconds) * 1000:.0f} / {at(0.99, seconds) * 1000:.0f} / {max(seconds) * 1000:.0f} ms",
+        "p99 under 50 ms",
+        at(0.99, seconds) < 0.05,
+    )
+
+
 def show(course: Course, happened: list[Event], report: Report) -> bool:
     """The table. Whether everything that was asked is so."""
     ends = Counter(course.ended.values())
     expected = len(happened) * report.listeners
-    enqueued, asked, lags = course.enqueued, course.asked, report.lags
-    rows = [
+    enqueued, lags = course.enqueued, report.lags
+    rows: list[Row] = [
         ("jobs completed", f"{ends['task.completed']}", f"{course.jobs}", ends["task.completed"] == course.jobs),
         ("jobs a second", f"{course.jobs / course.seconds:.2f}", "", True),
         (
@@ -206,12 +212,8 @@ def show(course: Course, happened: list[Event], report: Report) -> bool:
             True,
         ),
         ("all enqueued within", f"{course.submitting:.1f} s of {course.seconds:.1f} s", "", True),
-        (
-            f"status call, p50 / p99 / max of {len(asked)}",
-            f"{at(0.5, asked) * 1000:.0f} / {at(0.99, asked) * 1000:.0f} / {max(asked) * 1000:.0f} ms",
-            "p99 under 50 ms",
-            at(0.99, asked) < 0.05,
-        ),
+        asked("while jobs are accepted", course.asked_meanwhile),
+        asked("while they are made", course.asked),
         (
             f"listeners of {report.listeners} told all {len(happened)} events once, in order",
             f"{report.complete}",

@@ -33,6 +33,11 @@ WRITES: Final = 250
 are spread evenly, so that requests come through in between; what happens meanwhile is written together."""
 
 
+PAUSE_SECONDS: Final = 0.1
+"""From one write to the next to the same listener. What has just been silent is told at once; what happens many times a
+second is told in one piece, which is a fraction of the work."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """An event as all its listeners are told it: encoded once."""
@@ -174,6 +179,7 @@ class Listener:
         self.last = 0
         self.behind = True
         self._overtaken = False
+        self._pause = 0.0
 
     def begin(self, last: int, behind: bool) -> None:
         """After which event. Called by the feed, which has told of everything since where it is not `behind`."""
@@ -206,6 +212,7 @@ class Listener:
             else:
                 if not await _set(self._woken, seconds):
                     return []
+                await asyncio.sleep(max(0.0, self._pause - asyncio.get_running_loop().time()))
                 await self._feed.turn()
                 if self._overtaken:  # before its turn came
                     continue
@@ -215,6 +222,7 @@ class Listener:
             fresh = [notice for notice in batch if notice.id > self.last]
             if fresh:
                 self.last = fresh[-1].id
+                self._pause = asyncio.get_running_loop().time() + PAUSE_SECONDS
                 return fresh
 
     async def _kept(self) -> list[Notice]:

@@ -17,6 +17,10 @@ CONCURRENCY: Final = 1
 """Requests of one replica at a time: a model is called from one thread, so the next one waits wherever it is; at the
 handle it can still go to another replica, and a replica that is to leave need not finish it."""
 
+AGAIN_SECONDS: Final = (0.01, 0.05)
+"""After the first time that every replica was busy, and at most: when the next request may ask for a place again. With
+Serve's own half a second a replica that has become free stands idle for a good part of what a short request takes."""
+
 LONGEST_REQUEST_SECONDS: Final = 7200.0
 """So long a replica that is to leave may finish what it works on."""
 
@@ -73,6 +77,7 @@ def options(terms: Terms, cpus: float) -> dict[str, Any]:
     return {
         "ray_actor_options": {"num_cpus": cpus, "num_gpus": terms.shares(terms.need) / SHARES},
         "max_ongoing_requests": CONCURRENCY,
+        "request_router_config": {"initial_backoff_s": AGAIN_SECONDS[0], "max_backoff_s": AGAIN_SECONDS[1]},
         "graceful_shutdown_wait_loop_s": 0.05,  # Serve's 2 s would be slept before the first look
         "graceful_shutdown_timeout_s": LONGEST_REQUEST_SECONDS,
         "autoscaling_config": {
