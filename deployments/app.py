@@ -138,9 +138,3 @@ def environment(packages: tuple[str, ...], variables: Mapping[str, str]) -> dict
     sources = {name: variables[name] for name in PIP_SOURCES if variables.get(name)}
     told = {name: text for name, text in sources.items() if not re.search(r"//[^/\s]*@", text)}
     return {"pip": {"packages": list(packages)}, "env_vars": told, "config": {"setup_timeout_seconds": INSTALL_SECONDS}}
-
-
-def placed(settings: Settings) -> bool:
-    """Whether any enabled model needs a card, so that the application needs the placement policy."""
-    needing = any(backend.vram_gigabytes > 0 for row in registry.enabled(settings).values() for backend in row)
-    return needing and arrangement.room(settings) is not None

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -17,6 +17,7 @@ import yaml
 
 from deployments import private_ray
 from deployments.backends import registry
+from deployments.backends.descriptor import Backend
 from deployments.forking.forked_workers import ForkedWorkers
 from deployments.placement import arrangement, gpus
 from pipeline import cascade, settings_file
@@ -29,7 +30,8 @@ log = logging.getLogger(__name__)
 LOOPBACK: Final = "127.0.0.1"
 
 CONTROL_LOOP_SECONDS: Final = "0.05"
-"""Serve's controller looks at its deployments this often (its default is 0.1): start-up and eviction wait for it."""
+"""Serve's controller looks at its deployments this often where models take turns: eviction waits for it. Elsewhere its
+default of 0.1 will do, at half the work."""
 
 ONE_LOOP: Final = ("RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD", "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP")
 """Serve runs a replica's code, and the choice of where a call goes, on event loops in threads of their own, so that
@@ -69,7 +71,7 @@ class Serving:
         application = (document.get("applications") or [{}])[0]
         _ours_alone(config, document, application)
         self.settings = _settled(layer, document.get("http_options") or {}, overrides or {})
-        registry.enabled(self.settings)
+        self._on_cards = _on_cards(self.settings)
         self._route = application.get("route_prefix", "/")
         self._dashboard = dashboard
         self._later = private_ray.Start()
@@ -90,7 +92,8 @@ class Serving:
         if self._dashboard:
             _free(LOOPBACK, self.settings.ray.dashboard_port, "ray.dashboard_port")
         # Read by the processes that Ray starts; ours to set, since this cluster is ours alone.
-        os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", CONTROL_LOOP_SECONDS)
+        if self._on_cards:
+            os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", CONTROL_LOOP_SECONDS)
         for variable in ONE_LOOP:
             os.environ.setdefault(variable, "0")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -99,7 +102,7 @@ class Serving:
         # Ray's own ports listen on every interface whatever it is told, so they ask for the user's token.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         if self.settings.ray.forked_workers:
-            self._forked = ForkedWorkers.start(_imports(self.settings))
+            self._forked = ForkedWorkers.start(_imports(self._on_cards))
         import ray
 
         # Ray's processes take a while to come up; meanwhile this one imports what it needs next.
@@ -110,7 +113,7 @@ class Serving:
             imports.join()
             from ray import serve
 
-            from deployments.app import NAME, build, placed
+            from deployments.app import NAME, build
             from deployments.placement import private_serve
 
             logging.getLogger("ray.serve").setLevel(logging.WARNING)
@@ -118,7 +121,7 @@ class Serving:
                 http_options={"host": server.host, "port": server.port, "request_timeout_s": server.request_seconds}
             )
             application = build(self.settings.args())  # also where nothing is on a card: it refuses what does not fit
-            if placed(self.settings):
+            if self._on_cards:
                 private_serve.deploy(IMPORT_PATH, _plain(self.settings), name=NAME, route_prefix=self._route)
             else:
                 serve.run(application, name=NAME, route_prefix=self._route)
@@ -232,12 +235,17 @@ def _ours_alone(config: Path | None, document: Mapping[str, Any], application: M
         )
 
 
-def _imports(settings: Settings) -> tuple[str, ...]:
-    """Modules of the models that take turns on a card: they come back without importing them again."""
+def _on_cards(settings: Settings) -> tuple[Backend, ...]:
+    """The enabled backends that take turns on cards: none where there is no card."""
+    enabled = registry.enabled(settings).values()
     if arrangement.room(settings) is None:
         return ()
-    rows = [row for rows in registry.enabled(settings).values() for row in rows if row.vram_gigabytes > 0]
-    return tuple(dict.fromkeys(module for row in rows if not row.packages for module in row.imports))
+    return tuple(row for rows in enabled for row in rows if row.vram_gigabytes > 0)
+
+
+def _imports(backends: Iterable[Backend]) -> tuple[str, ...]:
+    """Their modules: they come back without importing them again."""
+    return tuple(dict.fromkeys(module for row in backends if not row.packages for module in row.imports))
 
 
 def _plain(settings: Settings) -> dict[str, Any]:

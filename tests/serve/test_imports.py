@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from deployments.backends.built_in import BACKENDS
-from deployments.serving import _imports
+from deployments.serving import _imports, _on_cards
 from pipeline import cascade
 
 
 def imports(**said: Any) -> tuple[str, ...]:
-    return _imports(cascade.resolve(said, {}, vram_gigabytes=None))
+    return _imports(_on_cards(cascade.resolve(said, {}, vram_gigabytes=None)))
 
 
 def test_libraries_of_models_that_take_turns_on_a_card() -> None:
