@@ -38,6 +38,11 @@ ONE_LOOP: Final = ("RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD", "RAY_SERVE_RUN_
 what blocks does not block Serve. Ours does not block, and each change of threads waits for the interpreter's lock:
 switched off, a call takes a sixth less."""
 
+BY_GRPC: Final = "RAY_SERVE_PROXY_USE_GRPC"
+"""Switched on, Serve's proxy calls replicas by gRPC and not as actors. An answer that comes in many pieces costs both
+of them half as much, and a reader who takes his time is felt by whoever makes the pieces. The port asks for the
+user's token as Ray's others do."""
+
 IMPORT_PATH: Final = "deployments.app:build"
 
 WORKERS: Final = 2
@@ -96,6 +101,7 @@ class Serving:
             os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", CONTROL_LOOP_SECONDS)
         for variable in ONE_LOOP:
             os.environ.setdefault(variable, "0")
+        os.environ.setdefault(BY_GRPC, "1")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         # Ray makes all its workers nice, proxy and ingress too. Here threads that compute are (deployments/model.py).
         os.environ.setdefault("RAY_worker_niceness", "0")

@@ -28,7 +28,7 @@ AGAIN_SECONDS: Final = 0.5
 """Until the coordinator is asked again, after it went away."""
 OPEN_SECONDS: Final = 10.0
 """Longest wait of a new listener for a coordinator that is being started."""
-WRITES: Final = 250
+WRITES: Final = 180
 """Writes a second to all listeners together: each costs the replica and Serve's proxy half a millisecond or more. They
 are spread evenly, so that requests come through in between; what happens meanwhile is written together."""
 

@@ -8,6 +8,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.ingress.api import make_api
 from deployments.ingress.bounds import Bounds
+from deployments.ingress.outbox import Patience
 from deployments.ingress.records import Elsewhere, Records
 from deployments.metrics import metrics
 from deployments.operations import Operations
@@ -30,7 +31,9 @@ class Ingress(Operations):
         self._records = Records(settings, settings.storage.folder.expanduser())
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return make_api(self, self._settings, Bounds(metrics=metrics("cluster")))
+        api = make_api(self, self._settings, Bounds(metrics=metrics("cluster")))
+        api.add_middleware(Patience)
+        return api
 
     async def job(self, job_id: str) -> Job:
         from pipeline.storage import jobs
