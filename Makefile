@@ -37,7 +37,7 @@ bench-jobs: $(VENV)/.installed-dev  ## what durability costs
 bench-load: $(VENV)/.installed-dev  ## five hundred jobs at once, two hundred listeners
 	$(BIN)/python -m benchmarks.load
 
-bench-placement: $(VENV)/.installed-dev  ## models that take turns on a logical card; six minutes
+bench-placement: $(VENV)/.installed-dev  ## models that take turns on a logical card; eight minutes
 	$(BIN)/python -m benchmarks.placement
 
 bench-stream: $(VENV)/.installed-dev  ## how soon a stream begins, how fast it goes on

@@ -1,10 +1,11 @@
 """Models that take turns on a logical card: how long a swap takes, of what, and how many requests are served.
 
-    python -m benchmarks.placement [--plain SECONDS] [--gigabytes 1.4] [--seconds 60] [--skip plain clients four]
+    python -m benchmarks.placement [--plain SECONDS] [--gigabytes 1.4 3] [--seconds 60] [--skip plain clients four]
 
 Real Ray, real processes, real weight files; the card is only counted. Three models of 6 GB on a card of 10 GB, their
-files `--gigabytes` each, which the operating system has in memory: they have just been written. Wants an idle machine
-with three times their size of free memory, and about six minutes.
+files `--gigabytes` each, which the operating system has in memory: they have just been written. Clients are served with
+files of each of the sizes: the quicker a swap, the less is lost by swapping often. Wants an idle machine with four
+times the largest size of free memory, and about eight minutes.
 
 Plain Ray Serve scales to zero by its own policy with its default settings, but for one: it scales down after `--plain`
 seconds instead of 600. What it takes with 600 would be longer by the difference, in which nothing is done but wait;
@@ -93,37 +94,54 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plain", type=float, default=15.0, help="seconds until plain Serve scales down")
     parser.add_argument("--seconds", type=float, default=60.0, help="that clients ask for")
-    parser.add_argument("--gigabytes", type=float, default=1.4, help="of each model's weights")
+    parser.add_argument("--gigabytes", type=float, nargs="+", default=[1.4, 3.0], help="of each model's weights")
     parser.add_argument("--skip", nargs="*", default=[], choices=("plain", "clients", "four"))
     arguments = parser.parse_args()
     print(f"load average before: {os.getloadavg()[0]:.1f}; {os.cpu_count()} processors")
     with tempfile.TemporaryDirectory(prefix="mouthpiece-placement-") as name:
         folder = Path(name)
         cards.register(folder / "site", NAMES)
-        weights = {name: str(_weights(folder, name, arguments.gigabytes)) for name in NAMES}
+        weights = _written(folder, arguments.gigabytes[0])
         one = 0
         with cards.cluster(folder / "site", cards=1):
             _deploy(weights)
-            swap = _swaps()
-            if "clients" not in arguments.skip:
-                ours = _twelve_clients(f"turns of {TURN:g} s", weights, arguments.seconds, {"turn": TURN})
-                one = ours.answered
-                _bound(max(ours.waits), swap)
-                quick = {"turn": 1.0, "turn_per_load": 0.0}
-                quantum = _twelve_clients("turns of 1 s", weights, arguments.seconds, quick)
-                print(f"  ratio: {one / quantum.answered:.2f} times the requests")
+            swap = _swaps(weights)
             if "plain" not in arguments.skip:
                 plain = _plain(weights, arguments.plain)
                 print(f"  ratio: {plain / swap.median:.0f} times faster with that delay")
+            if "clients" not in arguments.skip:
+                one = _against_the_quantum(weights, arguments.seconds, swap)
+                for gigabytes in arguments.gigabytes[1:]:
+                    weights = _written(folder, gigabytes)
+                    _deploy(weights)
+                    _against_the_quantum(weights, arguments.seconds, _swaps(weights))
         if "four" not in arguments.skip:
+            weights = _written(folder, arguments.gigabytes[0])
             with cards.cluster(folder / "site", cards=4):
                 four = _four(weights, arguments.seconds)
             if one:
                 print(f"  ratio: {four / one:.2f} times the requests of one card")
 
 
+def _written(folder: Path, gigabytes: float) -> dict[str, str]:
+    """A file of weights for each model; those before are removed, from under whoever has them still open."""
+    for before in folder.glob("*.safetensors"):
+        before.unlink()
+    return {name: str(_weights(folder, name, gigabytes)) for name in NAMES}
+
+
+def _against_the_quantum(weights: Mapping[str, str], seconds: float, swap: Swaps) -> int:
+    """Prints what clients get by our turns and by turns of a second. Returns the requests answered by ours."""
+    ours = _twelve_clients(f"turns of {TURN:g} s", weights, seconds, {"turn": TURN})
+    _bound(max(ours.waits), swap)
+    quick = {"turn": 1.0, "turn_per_load": 0.0}
+    quantum = _twelve_clients("turns of 1 s", weights, seconds, quick)
+    print(f"  ratio: {ours.answered / quantum.answered:.2f} times the requests")
+    return ours.answered
+
+
 def _weights(folder: Path, name: str, gigabytes: float) -> Path:
-    path = folder / f"{name}.safetensors"
+    path = folder / f"{name}-{gigabytes:g}.safetensors"
     size = int(gigabytes * GIGABYTE) // 16
     save_file({f"layer.{i}": np.full(size, i + 1, np.uint8) for i in range(16)}, path)
     return path
@@ -137,7 +155,7 @@ def _deploy(weights: Mapping[str, str], **args: Any) -> None:
     )
 
 
-def _swaps() -> Swaps:
+def _swaps(weights: Mapping[str, str]) -> Swaps:
     """Prints the stages of a swap."""
     from deployments.placement.board import Board
 
@@ -162,7 +180,8 @@ def _swaps() -> Swaps:
             {stage: end - begin for stage, begin, end in zip(STAGES, moments[:-1], moments[1:], strict=True)}
             | {"all": answered - asked}
         )
-    print(f"Swap, {SWAPS} times, seconds (median, worst):")
+    size = Path(next(iter(weights.values()))).stat().st_size / GIGABYTE
+    print(f"Swap with weights of {size:.1f} GB, {SWAPS} times, seconds (median, worst):")
     for stage in (*STAGES, "all"):
         values = [row[stage] for row in rows]
         print(f"  {stage:<10}{statistics.median(values):8.2f}{max(values):8.2f}")
