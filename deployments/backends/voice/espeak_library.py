@@ -33,6 +33,8 @@ SLOWEST, FASTEST = 80, 440
 
 _SYNCHRONOUS = 2
 _PHONEME_EVENTS, _PHONEME_IPA = 1, 2
+_STAY = 0x8000
+"""Else the library ends the process where it can't read its data, without a word."""
 _TEXT_AS_IPA = 2
 _CHARS_UTF8 = 1  # without espeakSSML and espeakPHONEMES: "<", "&" and "[[" are text
 _RATE, _PITCH, _RANGE = 1, 3, 4
@@ -200,10 +202,13 @@ def _loaded() -> Generator[ctypes.CDLL]:
         except OSError as error:
             raise Unavailable(f"espeak-ng's library can't be loaded: {error}", code="espeak_missing") from error
         try:
-            options = _PHONEME_EVENTS | _PHONEME_IPA
+            options = _PHONEME_EVENTS | _PHONEME_IPA | _STAY
             rate = library.espeak_Initialize(_SYNCHRONOUS, 0, str(_data()).encode(), options)
             if rate != SAMPLE_RATE:
-                raise Unavailable("espeak-ng's data can't be read.", code="espeak_missing")
+                raise Unavailable(
+                    f"espeak-ng can't read its data in {_data()}; it takes no path of more than 159 characters.",
+                    code="espeak_missing",
+                )
             library.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))  # espeak_Initialize took the time
             ctypes.CDLL(None).srand(_SEED)  # the C library's: the breath of Reed and caleb
             yield library

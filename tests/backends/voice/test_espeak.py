@@ -11,7 +11,7 @@ from deployments.backends.voice import espeak_library
 from deployments.backends.voice.espeak import Espeak
 from deployments.backends.voice.world import world
 from pipeline.contracts import Speech, SpeechRequest
-from pipeline.errors import InvalidRequest, InvalidText, UnknownName
+from pipeline.errors import InvalidRequest, InvalidText, Unavailable, UnknownName
 from pipeline.models import VoiceModel
 
 TEXT = "Hello there, my friend. The birch canoe slid on the smooth planks."
@@ -31,6 +31,18 @@ def pitch(speech):
     rough, times = world().dio(sound, speech.sample_rate, f0_floor=35.0, f0_ceil=500.0)
     found = world().stonemask(sound, rough, times, speech.sample_rate)
     return float(np.median(found[found > 0]))
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "deep/" * 50], ids=["missing", "long"])
+def test_data_that_can_not_be_read_is_an_error_and_not_the_end_of_the_process(espeak, tmp_path, monkeypatch, folder):
+    """Environments that Ray makes lie deep: a path may be longer than the library takes."""
+    data = tmp_path / folder
+    if folder != "nowhere":
+        data.parent.mkdir(parents=True)
+        data.symlink_to(espeak_library._data())
+    monkeypatch.setattr(espeak_library, "_data", lambda: data)
+    with pytest.raises(Unavailable, match="can't read its data in"):
+        say(espeak)
 
 
 def test_it_is_a_voice_model(espeak):
