@@ -15,6 +15,7 @@ from ray import serve
 from ray.serve import Application
 
 from deployments.backends import registry
+from deployments.backends.descriptor import Backend
 from deployments.coordinator import Coordinator
 from deployments.model import Model
 from deployments.placement import arrangement, gpus
@@ -50,6 +51,9 @@ PIP_SOURCES: Final = (
     "PIP_TRUSTED_HOST",
 )
 """Variables that say where pip finds packages."""
+
+PIP_OPTIONS: Final = ("--disable-pip-version-check", "--no-cache-dir")
+"""What Ray has pip do unless told otherwise (`ray._private.runtime_env.pip`)."""
 
 INSTALL_SECONDS: Final = 1800
 """Longest that Ray may take to make the environment of an isolated backend: gigabytes of packages are downloaded."""
@@ -122,14 +126,14 @@ def _model(capability: Capability, name: str, settings: Settings, at_once: bool)
     if terms is not None:
         deployment = deployment.options(**arrangement.options(terms, CPUS))
     if backend.packages and at_once:
-        actor = {**(deployment.ray_actor_options or {}), "runtime_env": environment(backend.packages, os.environ)}
+        actor = {**(deployment.ray_actor_options or {}), "runtime_env": environment(backend, os.environ)}
         deployment = deployment.options(ray_actor_options=actor)
     return deployment.bind(
         capability, name, options, at_once=at_once, terms=terms, commercial_use=settings.commercial_use
     )
 
 
-def environment(packages: tuple[str, ...], variables: Mapping[str, str]) -> dict[str, Any]:
+def environment(backend: Backend, variables: Mapping[str, str]) -> dict[str, Any]:
     """Ray's `runtime_env` for a backend whose packages conflict with ours: this environment with these laid over it.
 
     pip finds them as it does here: what is set of `PIP_SOURCES` is handed on to the node, except addresses with a
@@ -137,4 +141,7 @@ def environment(packages: tuple[str, ...], variables: Mapping[str, str]) -> dict
     """
     sources = {name: variables[name] for name in PIP_SOURCES if variables.get(name)}
     told = {name: text for name, text in sources.items() if not re.search(r"//[^/\s]*@", text)}
-    return {"pip": {"packages": list(packages)}, "env_vars": told, "config": {"setup_timeout_seconds": INSTALL_SECONDS}}
+    pip: dict[str, Any] = {"packages": list(backend.packages)}
+    if backend.complete:
+        pip["pip_install_options"] = [*PIP_OPTIONS, "--no-deps"]
+    return {"pip": pip, "env_vars": told, "config": {"setup_timeout_seconds": INSTALL_SECONDS}}

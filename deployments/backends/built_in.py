@@ -55,6 +55,26 @@ BACKENDS: tuple[Backend, ...] = (
         imports=("torch",),
     ),
     Backend(
+        capability="voice",
+        name="f5",
+        target="deployments.backends.voice.f5.backend:F5",
+        description="F5-TTS: English and Chinese in the voice of a recording whose words are known",
+        install="make models, and a server: Ray makes the environment that its other packages are in",
+        licence="CC-BY-NC-4.0: not for commercial use",
+        languages=("en", "zh"),
+        vram_gigabytes=3.0,
+        weights=("f5-tts-v1", "vocos-mel-24khz"),
+        packages=(
+            *("f5-tts==1.1.22", "vocos==0.1.0", "x-transformers==2.31.10", "torch-einops-utils==0.2.0"),
+            *("einx==0.4.3", "frozendict==2.5.1", "loguru==0.7.3", "torchdiffeq==0.2.5", "rjieba==0.2.2"),
+            "pypinyin==0.55.0",
+            # f5-tts asks for cached-path, of which no release since huggingface-hub 1 takes rich 14: our command line
+            # does not do without. That is the conflict.
+            *("cached-path==1.8.10", "rich==13.9.4"),
+        ),
+        complete=True,
+    ),
+    Backend(
         capability="avatar",
         name="procedural",
         target="deployments.backends.avatar.procedural:Procedural",

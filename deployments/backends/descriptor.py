@@ -55,6 +55,9 @@ class Backend:
     """Requirements of pip that can't live with the rest: it then runs in an environment of its own, which Ray makes on
     the node from this one with these laid over it. Its module imports them in the constructor and nowhere else, since
     its options are checked without them."""
+    complete: bool = False
+    """Whether `packages` are all that it needs besides what is here: pip then installs nothing else, whatever they
+    declare."""
     provider: str = OURS
     """The package that it comes from."""
     version: str = "1"

@@ -61,6 +61,40 @@ _MODELS: Final = (
         ),
     ),
     PublishedModel(
+        name="f5-tts-v1",
+        description="F5-TTS v1: speech in English and Chinese, in the voice of a recording whose words are known",
+        repository="SWivid/F5-TTS",
+        revision="84e5a410d9cead4de2f847e7c9369a6440bdfaca",
+        licence="CC-BY-NC-4.0: not for commercial use (trained on Emilia)",
+        licence_url="https://huggingface.co/SWivid/F5-TTS",
+        commercial_use=False,
+        files=(
+            PublishedFile(
+                "F5TTS_v1_Base/model_1250000.safetensors",
+                1_348_435_761,
+                "670900fd14e6c458b95da6e9ed317cdb20dbaf7a1c02ac06a05475a9d32b6a38",
+            ),
+            PublishedFile(
+                "F5TTS_v1_Base/vocab.txt", 13_800, "2a05f992e00af9b0bd3800a8d23e78d520dbd705284ed2eedb5f4bd29398fa3c"
+            ),
+        ),
+    ),
+    PublishedModel(
+        name="vocos-mel-24khz",
+        description="Vocos: mel spectrograms to sound; what F5-TTS is heard with",
+        repository="charactr/vocos-mel-24khz",
+        revision="0feb3fdd929bcd6649e0e7c5a688cf7dd012ef21",
+        licence="MIT",
+        licence_url="https://huggingface.co/charactr/vocos-mel-24khz",
+        commercial_use=True,
+        files=(
+            PublishedFile("config.yaml", 461, "da9033922f969a47f0c160010226919e59f27761fd5066f3828d46de6650b0fc"),
+            PublishedFile(
+                "pytorch_model.bin", 54_365_991, "97ec976ad1fd67a33ab2682d29c0ac7df85234fae875aefcc5fb215681a91b2a"
+            ),
+        ),
+    ),
+    PublishedModel(
         name="musetalk-v15",
         description="MuseTalk 1.5: lips of a face of 256 x 256, from sound",
         repository="TMElyralab/MuseTalk",

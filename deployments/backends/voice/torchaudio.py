@@ -1,8 +1,8 @@
-"""The part of torchaudio that coqui-tts computes with, for machines whose torch has no torchaudio.
+"""The part of torchaudio that coqui-tts, f5-tts and vocos compute with, for machines whose torch has no torchaudio.
 
-The same names, arguments, buffers and numbers as torchaudio 2.x: `functional.resample`, `transforms.Resample` and
-`transforms.MelSpectrogram`. Reading and writing files is left out, nobody here asks for it. Where torchaudio can be
-imported, it is used, and this module is not.
+The same names, arguments, buffers and numbers as torchaudio 2.x: `functional.resample`, `transforms.Resample`,
+`transforms.MelSpectrogram` and, inside `functional.functional`, the mel scale. Reading and writing files is left out,
+nobody here asks for it. Where torchaudio can be imported, it is used, and this module is not.
 """
 
 from __future__ import annotations
@@ -134,10 +134,13 @@ class MelSpectrogram(nn.Module):
         window_fn: Callable[[int], Tensor] = torch.hann_window,
         power: float = 2.0,
         normalized: bool = False,
+        center: bool = True,
         norm: Literal["slaney"] | None = None,
         mel_scale: Literal["htk"] = "htk",
     ) -> None:
         super().__init__()
+        if not center:
+            raise ValueError("center is False; only True is accepted")
         length = win_length or n_fft
         self.spectrogram = Spectrogram(n_fft, length, hop_length or length // 2, power, normalized, window_fn)
         highest = sample_rate / 2 if f_max is None else f_max
@@ -145,6 +148,16 @@ class MelSpectrogram(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         return self.mel_scale(self.spectrogram(waveform))
+
+
+def hz_to_mel(frequency: float) -> float:
+    """O'Shaughnessy's mel scale, as in HTK."""
+    return 2595 * math.log10(1 + frequency / 700)
+
+
+def mel_to_hz(mels: Tensor) -> Tensor:
+    """The way back."""
+    return 700 * (10 ** (mels / 2595) - 1)
 
 
 @contextmanager
@@ -175,10 +188,11 @@ def _works(name: str) -> bool:
 def _modules(name: str) -> dict[str, ModuleType]:
     if name == "torchcodec":
         return {name: _module(name)}
-    functional = _module("torchaudio.functional", resample=resample)
+    inner = _module("torchaudio.functional.functional", resample=resample, _hz_to_mel=hz_to_mel, _mel_to_hz=mel_to_hz)
+    functional = _module("torchaudio.functional", resample=resample, functional=inner)
     transforms = _module("torchaudio.transforms", Resample=Resample, MelSpectrogram=MelSpectrogram)
     root = _module(name, functional=functional, transforms=transforms)
-    return {module.__name__: module for module in (root, functional, transforms)}
+    return {module.__name__: module for module in (root, functional, inner, transforms)}
 
 
 def _module(name: str, **attributes: Any) -> ModuleType:
@@ -214,14 +228,13 @@ def _filtered(waveform: Tensor, kernels: Tensor, width: int, old: int, new: int)
 
 
 def _triangles(bins: int, low: float, high: float, bands: int, rate: int, norm: Literal["slaney"] | None) -> Tensor:
-    """(bins, bands): triangles of equal width on O'Shaughnessy's mel scale (2595 lg(1 + f / 700), as in HTK).
+    """(bins, bands): triangles of equal width on the mel scale.
 
     Their height is 1; with `norm="slaney"`, their area over frequency.
     """
     frequencies = torch.linspace(0, rate // 2, bins, dtype=torch.float64)
-    ends = [2595 * math.log10(1 + frequency / 700) for frequency in (low, high)]
-    mels = torch.linspace(ends[0], ends[1], bands + 2, dtype=torch.float64)
-    points = 700 * (10 ** (mels / 2595) - 1)
+    mels = torch.linspace(hz_to_mel(low), hz_to_mel(high), bands + 2, dtype=torch.float64)
+    points = mel_to_hz(mels)
     widths = points.diff()
     slopes = points[None, :] - frequencies[:, None]
     rising, falling = -slopes[:, :-2] / widths[:-1], slopes[:, 2:] / widths[1:]

@@ -50,7 +50,7 @@ def test_a_tone_keeps_its_pitch_and_its_level():
     assert not torchaudio.Resample(16000, 16000).state_dict()
 
 
-def mel(sound, rate, fft, length, hop, low, high, bands, window, norm):
+def mel(sound, rate, fft, length, hop, low, high, bands, window, norm, exponent=2):
     """Frame by frame and band by band, in float64."""
     padded = np.pad(sound, fft // 2, mode="reflect")
     framed = np.zeros(fft)
@@ -59,7 +59,7 @@ def mel(sound, rate, fft, length, hop, low, high, bands, window, norm):
         framed[:] = 0
         side = (fft - length) // 2
         framed[side : side + length] = padded[start : start + fft][side : side + length] * window(length)
-        frames.append(np.abs(np.fft.rfft(framed)) ** 2)
+        frames.append(np.abs(np.fft.rfft(framed)) ** exponent)
     power = np.array(frames).T
 
     def hertz(value):
