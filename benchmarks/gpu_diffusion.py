@@ -147,6 +147,13 @@ def measured(subject: Subject, chosen: argparse.Namespace, folder: Path, card: b
         figures["matrix rate of this card, measured, TFLOP/s"] = rate
         figures["share of it that the UNet uses"] = flop * len(steps) / sum(steps) / 1e12 / rate
     del ours, draw, unet
+
+    def drawn(**sizes: int) -> None:
+        pixels = {name: size // 48 * 8 if tiny else size for name, size in sizes.items()}
+        model = registry.load(row, {"weights": weights, **options, **pixels})
+        model.draw(PortraitRequest(WORDS, size=max(128, *pixels.values())))
+
+    figures |= gpu_memory.at_each(row, chosen.footprints, card, drawn)
     theirs = reference(subject, weights, chosen.compiled and card, card)
     ask = {"prompt": WORDS, "width": side, "height": side, "num_inference_steps": chosen.steps, "output_type": "np"}
     guidance = {"sd15": 7.0, "sdxl": 6.0}[subject.name]

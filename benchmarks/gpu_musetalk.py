@@ -83,7 +83,8 @@ def measured(chosen: argparse.Namespace, card: bool, tiny: bool) -> dict[str, fl
     renderer = Renderer(generator, ear, chosen.batch)
     wanted = request(chosen.seconds, chosen.size, chosen.fps)
     started = time.perf_counter()
-    avatar = prepared([portrait(wanted)], Look.of("v15", of_mesh, 0), generator)
+    look = Look.of("v15", of_mesh, 0)
+    avatar = prepared([portrait(wanted)], look, generator)
     figures = {"avatar made ready, s": time.perf_counter() - started}
 
     def tokens() -> Any:
@@ -116,8 +117,16 @@ def measured(chosen: argparse.Namespace, card: bool, tiny: bool) -> dict[str, fl
         count = film(renderer, avatar, wanted, encoded)
         figures[f"frames a second, {'encoded' if encoded else 'not encoded'}"] = count / (time.perf_counter() - started)
     assert count == wanted.frame_count
+    row = registry.find("lipsync", "musetalk")
     if card:
-        figures |= gpu_memory.taken(registry.find("lipsync", "musetalk"), chosen.footprints)
+        figures |= gpu_memory.taken(row, chosen.footprints)
+
+    def played(batch: int) -> None:
+        made = prepared([portrait(wanted)], look, generator)
+        film(Renderer(generator, ear, batch), made, wanted, encoded=False)
+
+    figures |= gpu_memory.at_each(row, chosen.footprints, card, played)
+    if card:
         rate = matrix_rate(torch, generator.dtype)
         figures["matrix rate of this card, measured, TFLOP/s"] = rate
         if not tiny:

@@ -44,19 +44,25 @@ def watched(torch: Any, owner: Any, method: str, card: bool) -> Generator[list[f
         setattr(owner, method, original)
 
 
-def arithmetic(owner: Any, method: str, work: Callable[[], object]) -> float:
-    """FLOP of the first call of a method while `work` runs; a multiplication with its addition counts two."""
+def flop(work: Callable[[], object]) -> float:
+    """FLOP of all that torch computes in it; a multiplication with its addition counts two."""
     from torch.utils.flop_counter import FlopCounterMode
 
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops()
+
+
+def arithmetic(owner: Any, method: str, work: Callable[[], object]) -> float:
+    """FLOP of the first call of a method while `work` runs."""
     original, counted = getattr(owner, method), list[float]()
 
     def call(*arguments: Any, **named: Any) -> Any:
         if counted:
             return original(*arguments, **named)
-        with FlopCounterMode(display=False) as counter:
-            result = original(*arguments, **named)
-        counted.append(counter.get_total_flops())
-        return result
+        result = list[Any]()
+        counted.append(flop(lambda: result.append(original(*arguments, **named))))
+        return result[0]
 
     setattr(owner, method, call)
     try:

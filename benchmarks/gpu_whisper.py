@@ -73,7 +73,7 @@ def measured(chosen: argparse.Namespace, folder: Path, card: bool, tiny: bool) -
     after = gpu_memory.used()
     if card and before is not None and after is not None:
         if chosen.footprints is not None:
-            gpu_memory.keep(row, after - before, chosen.footprints)
+            gpu_memory.keep(row, after - before, chosen.footprints, gpu_memory.kinds(row)[0].settings)
         figures["memory of a card that it took, GB"] = (after - before) / gpu_memory.GIGABYTE
         figures["memory of a card that it declares, GB"] = row.vram_gigabytes
     return figures

@@ -20,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks import gpu_memory, gpu_report
+from benchmarks.gpu_timing import flop, matrix_rate
 
 REAL: Final[dict[str, int]] = {"layers": 30, "channels": 1024, "heads": 16}
 """Sizes of the published model (its config.json)."""
@@ -91,18 +92,27 @@ def measured(chosen: argparse.Namespace, folder: Path, card: bool, tiny: bool) -
     def tokens(count: int) -> list[Any]:
         return list(generation.latents(network, ids, likeness, manner, count))
 
+    def heard_of(latents: list[Any]) -> list[Any]:
+        return list(vocoder.sound(network, iter(latents), likeness, chosen.piece))
+
     prefill = timed(torch, lambda: tokens(1), card, chosen.runs)
     latents = tokens(limit)
+    spent = {"language model": timed(torch, lambda: tokens(limit), card, chosen.runs)}
     figures["text and speaker, and the first token, ms"] = 1000 * prefill
     if len(latents) > 1:
-        whole = timed(torch, lambda: tokens(limit), card, chosen.runs)
-        figures["every further token, ms"] = 1000 * (whole - prefill) / (len(latents) - 1)
-    spoken = timed(
-        torch, lambda: list(vocoder.sound(network, iter(latents), likeness, chosen.piece)), card, chosen.runs
-    )
-    figures["vocoder, ms a second of sound"] = 1000 * spoken / runs[0][2]
+        figures["every further token, ms"] = 1000 * (spent["language model"] - prefill) / (len(latents) - 1)
+    spent["vocoder"] = timed(torch, lambda: heard_of(latents), card, chosen.runs)
+    figures["vocoder, ms a second of sound"] = 1000 * spent["vocoder"] / runs[0][2]
     if card:
         figures |= gpu_memory.taken(registry.find("voice", "xtts"), chosen.footprints)
+    counted = {"language model": flop(lambda: tokens(limit)), "vocoder": flop(lambda: heard_of(latents))}
+    for part, operations in counted.items():
+        figures[f"{part}, GFLOP a second of sound"] = operations / runs[0][2] / 1e9
+    if card:
+        rate = matrix_rate(torch, torch.float32)
+        figures["matrix rate of this card, measured, TFLOP/s"] = rate
+        for part, operations in counted.items():
+            figures[f"share of it that the {part} uses"] = operations / spent[part] / 1e12 / rate
     return figures
 
 
