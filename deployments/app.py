@@ -138,10 +138,12 @@ def environment(backend: Backend, variables: Mapping[str, str]) -> dict[str, Any
 
     pip finds them as it does here: what is set of `PIP_SOURCES` is handed on to the node, except addresses with a
     password in them, which Ray would show to whoever looks at the deployment. Those belong into the nodes' pip.conf.
+    Ray copies an environment without its bytecode, so Python may write it there even where it is told not to.
     """
     sources = {name: variables[name] for name in PIP_SOURCES if variables.get(name)}
     told = {name: text for name, text in sources.items() if not re.search(r"//[^/\s]*@", text)}
     pip: dict[str, Any] = {"packages": list(backend.packages)}
     if backend.complete:
         pip["pip_install_options"] = [*PIP_OPTIONS, "--no-deps"]
+    told["PYTHONDONTWRITEBYTECODE"] = ""
     return {"pip": pip, "env_vars": told, "config": {"setup_timeout_seconds": INSTALL_SECONDS}}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -99,6 +100,10 @@ def drawn(server: Server, backend: str) -> httpx.Response:
     return httpx.post(f"{server.url}/api/v1/portraits", json=body, timeout=240)
 
 
+def job_steps(server: Server, identity: str) -> list[dict[str, Any]]:
+    return httpx.get(f"{server.url}/api/v1/jobs/{identity}", timeout=30).json()["steps"]
+
+
 def told(server: Server, backend: str) -> tuple[Path, str, bool]:
     """A replica's Python, its rich, and whether f5-tts is there."""
     answer = drawn(server, backend)
@@ -107,10 +112,21 @@ def told(server: Server, backend: str) -> tuple[Path, str, bool]:
     return Path(python), rich, there == "True"
 
 
-def test_a_backend_with_packages_of_its_own_has_them_and_the_rest_has_ours(server: Server) -> None:
+@pytest.fixture(scope="module")
+def isolated(server: Server) -> Iterator[tuple[Path, str, bool]]:
+    """What an isolated replica tells. Its environment, a copy of ours, is gigabytes, and Ray leaves it behind."""
+    found = told(server, "isolated")
+    yield found
+    server.stop()
+    shutil.rmtree(found[0].parents[2])
+
+
+def test_a_backend_with_packages_of_its_own_has_them_and_the_rest_has_ours(
+    server: Server, isolated: tuple[Path, str, bool]
+) -> None:
     assert version("rich") != THEIRS
     assert find_spec("f5_tts") is None
-    python, rich, there = told(server, "isolated")
+    python, rich, there = isolated
     assert (rich, there) == (THEIRS, True)
     assert "runtime_resources" in python.parts
     assert told(server, "among_us") == (Path(sys.executable), version("rich"), False)
@@ -131,14 +147,23 @@ def test_f5_speaks_in_its_own_environment_beside_the_others(server: Server) -> N
     assert len(said("f5", speed=2)) < 0.7 * len(once)
     listed = httpx.get(f"{server.url}/api/v1/voices", timeout=30).json()["builtin"]
     assert list(listed["f5"]) == ["basic"]
+    asked = {"text": "Hello there.", "prompt": "", "size": 128, "backends": {"voice": "f5"}}
+    job = httpx.post(f"{server.url}/api/v1/videos", params={"wait": 120}, json=asked, timeout=150).json()
+    assert job["status"] == "completed", job
+    assert "f5" in {step["backend"] for step in job_steps(server, job["id"])}
 
 
-def test_its_own_tests_pass_there(server: Server) -> None:
-    python, _, _ = told(server, "isolated")
+def test_its_own_tests_pass_there(isolated: tuple[Path, str, bool]) -> None:
+    python, _, _ = isolated
     root = Path(__file__).parents[2]
     tests = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/backends/voice/test_f5.py"]
     done = subprocess.run(
-        tests, cwd=root, capture_output=True, text=True, timeout=300, env=os.environ | {"PYTHONPATH": str(root)}
+        tests,
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": ""},
     )
     if done.returncode:
         pytest.fail(done.stdout[-6000:] + done.stderr[-2000:])
@@ -154,7 +179,7 @@ def test_pip_finds_packages_as_here_and_is_told_no_password() -> None:
         "HOME": "/root",
     }
     asked = environment(F5, variables)
-    assert asked["env_vars"] == {"PIP_FIND_LINKS": "/opt/wheels"}
+    assert asked["env_vars"] == {"PIP_FIND_LINKS": "/opt/wheels", "PYTHONDONTWRITEBYTECODE": ""}
     assert asked["pip"]["packages"] == list(F5.packages)
     assert "--no-deps" in asked["pip"]["pip_install_options"]
     assert "pip_install_options" not in environment(replace(F5, complete=False), variables)["pip"]
