@@ -75,6 +75,7 @@ def show(name: Name, *, at: where.Where) -> None:
             "commercial use": "yes" if model.commercial_use else "no",
             "size": _size(model.gigabytes),
             "used by": ", ".join(holding.backends) or "nothing built in",
+            "needs of a card": _size(holding.vram_gigabytes) if holding.vram_gigabytes else "nothing that is declared",
             "on this machine": str(holding.folder) if holding.state == "here" else STATES[holding.state] or "no",
         }
     )
@@ -174,6 +175,7 @@ def _summary(holding: Any) -> dict[str, Any]:
         "licence_url": model.licence_url,
         "commercial_use": model.commercial_use,
         "backends": holding.backends,
+        "vram_gigabytes": holding.vram_gigabytes,
         "description": model.description,
     }
 

@@ -27,6 +27,8 @@ class Holding:
     """Where its files lie under their own names; None where nothing of it is here."""
     backends: tuple[str, ...]
     """Deployments that load it: lipsync-musetalk."""
+    vram_gigabytes: float
+    """Memory of a card that the hungriest of them declares to need, with all else that it loads."""
 
 
 class Holdings:
@@ -42,13 +44,15 @@ class Holdings:
         """Raises `UnknownName`. Looks at names and sizes alone; `verify` reads the bytes."""
         model = find(name)
         here = [(file, path.stat().st_size) for file, path in present(model)]
+        loading = [backend for backend in BACKENDS if name in backend.weights]
         whole = len(here) == len(model.files) and all(file.size in (None, size) for file, size in here)
         return Holding(
             model=model,
             state="here" if whole else "partly" if here else "absent",
             bytes_here=sum(size for _, size in here),
             folder=kept(model) if here else None,
-            backends=tuple(backend.deployment for backend in BACKENDS if name in backend.weights),
+            backends=tuple(backend.deployment for backend in loading),
+            vram_gigabytes=max((backend.vram_gigabytes for backend in loading), default=0.0),
         )
 
     def pull(self, name: str, watch: fetching.Watch) -> Path:

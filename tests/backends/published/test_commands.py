@@ -124,7 +124,9 @@ def test_what_people_see(
     assert rows["wav2lip"][0] == ""
     for command in (["show", "tiny"], ["verify"], ["show", "sdxl"], ["remove", "tiny"]):
         assert run(["models", *command]) == 0
-    assert "whole" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "whole" in told
+    assert "14.00 GB" in told  # what avatar-sdxl declares to need of a card
 
 
 def test_a_process_of_its_own_honours_mirror_and_cache(hub: Hub, tmp_path: Path) -> None:

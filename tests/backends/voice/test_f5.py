@@ -110,7 +110,7 @@ def test_the_steps_from_noise_to_sound_are_those_of_the_formula(build):
     model, flow = voice._model, voice._model._flow
     whole = voice._voices["basic"]
     heard = replace(whole, samples=whole.samples * np.float32(0.3))  # which has to be raised
-    made = model.said(TEXT, heard, 1.0)
+    made = model.said(TEXT, model.heard(heard), 1.0)
     loudness = float(np.sqrt(np.mean(heard.samples.astype(np.float64) ** 2)))
     assert loudness < 0.1
     sound = heard.samples.astype(np.float64) * 0.1 / loudness

@@ -56,6 +56,7 @@ class F5:
             weights_folder, vocoder_folder, device.current().name, Flow(flow_steps, guidance, sway, seed)
         )
         self._voices = found
+        self._heard = {name: self._model.heard(voice) for name, voice in found.items()}
         self._measured: dict[str, VoiceTint] = {}
 
     def voices(self) -> dict[str, tuple[str, ...]]:
@@ -92,7 +93,7 @@ class F5:
         return tint.measure(samples, sample_rate)
 
     def _pieces(self, request: SpeechRequest, name: str, pieces: list[str], longest: int) -> Iterator[Speech]:
-        voice, wanted, speed = self._voices[name], request.tint, request.speed
+        voice, wanted, speed = self._heard[name], request.tint, request.speed
         source = None if wanted is None else self._measure(name)
         if wanted is not None and source is not None:
             speed *= tint.pace(wanted, source)

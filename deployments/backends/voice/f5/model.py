@@ -1,8 +1,8 @@
-"""F5-TTS itself (Chen et al., "F5-TTS: A Fairytaler that Fakes Fluent and Faithful Speech with Flow Matching",
-arXiv:2410.06885): a transformer that fills in the mel spectrogram of text after a recording, and a vocoder.
+"""F5-TTS itself: a transformer that fills in the mel spectrogram of text after a recording, and a vocoder.
 
-The networks are those of f5-tts and vocos; the files are read here. What is done around them is what f5-tts 1.1.22
-does in `infer_batch_process`, with the same numbers.
+Chen et al., "F5-TTS: A Fairytaler that Fakes Fluent and Faithful Speech with Flow Matching", arXiv:2410.06885. The
+networks are those of f5-tts and vocos; the files are read here. What is done around them is what f5-tts 1.1.22 does in
+`infer_batch_process`, with the same numbers.
 """
 
 from __future__ import annotations
@@ -52,6 +52,20 @@ class Flow:
     seed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A recording as the network takes it."""
+
+    mel: Tensor
+    """(1, n, BANDS), on the network's device."""
+    frames: int
+    """Whole ones of it, after which what is said begins."""
+    raised: float
+    """How much louder it was made."""
+    text: str
+    """What is said in it, as `closed` ends it."""
+
+
 class Model:
     """Both networks, on a device, in float32."""
 
@@ -65,28 +79,31 @@ class Model:
         self._place, self._flow = torch.device(place), flow
         self._spelt = library.part("f5_tts.model.utils", "convert_char_to_pinyin")
 
-    def said(self, text: str, voice: Recording, speed: float) -> Samples:
-        """(n,) float32 of the text in the voice of a recording, at `speed` times its pace."""
+    def heard(self, voice: Recording) -> Heard:
+        """What of a recording is the same for whatever is said in its voice."""
         sound = torch.from_numpy(voice.samples)[None]
-        loudness = float(sound.square().mean().sqrt())
-        raised = max(1.0, LOUDNESS / loudness)
+        raised = max(1.0, LOUDNESS / float(sound.square().mean().sqrt()))
         sound = resample(sound * raised, voice.sample_rate, SAMPLE_RATE).to(self._place)
-        frames = sound.shape[-1] // HOP
-        known = closed(voice.text)
-        length = frames + new_frames(frames, known, text, speed)
-        mel = self._filled(sound, self._spelt([known + text]), length)[:, frames:]
         with torch.inference_mode():
-            made = self._vocoder["head"](self._vocoder["backbone"](mel.transpose(1, 2)))
-        return (made[0] / raised).clamp(-1, 1).cpu().numpy()
+            mel = self._network.mel_spec(sound).mT
+        return Heard(mel, sound.shape[-1] // HOP, raised, closed(voice.text))
 
-    def _filled(self, sound: Tensor, text: list[list[str]], frames: int) -> Tensor:
+    def said(self, text: str, voice: Heard, speed: float) -> Samples:
+        """(n,) float32 of the text in the voice of a recording, at `speed` times its pace."""
+        length = voice.frames + new_frames(voice.frames, voice.text, text, speed)
+        mel = self._filled(voice.mel, self._spelt([voice.text + text]), length)[:, voice.frames :]
+        with torch.inference_mode():
+            made = self._vocoder["head"](self._vocoder["backbone"](mel.mT))
+        return (made[0] / voice.raised).clamp(-1, 1).cpu().numpy()
+
+    def _filled(self, known: Tensor, text: list[list[str]], frames: int) -> Tensor:
         """(1, frames, BANDS): the mel spectrogram of the recording, gone on with."""
         flow, network = self._flow, self._network
         network.transformer.clear_cache()  # of a call that was broken off
         cards = [self._place] if self._place.type == "cuda" else []
         with torch.random.fork_rng(cards), torch.inference_mode():
             mel, _ = network.sample(
-                sound,
+                known,
                 text,
                 frames,
                 steps=flow.steps,
