@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -146,17 +145,15 @@ def work() -> None:
         speech = Speech.join(voice.speak(SpeechRequest(" ".join(pieces[:2]), final=False)))
         passed(f"two of them spoken, {speech.seconds:.1f} s")
         request = AnimationRequest(found.picture, found.face, speech)
-        writer = FragmentWriter(size=512, fps=request.fps, sample_rate=speech.sample_rate, encoding=Encoding())
+        writer = FragmentWriter(size=512, fps=request.fps, sample_rate=speech.sample_rate)
         passed("a file begun")
         whole = StretchRequest(request, 0, 0, 12)
-        for first in (0, 12):
-            *_, made = stretch(model, replace(whole, first=first), Encoding())
-            passed(f"frames {first} to {first + 12}, drawn and encoded")
-            if made is not None:
-                writer.write_audio(speech.samples[whole.sample_at(first) : whole.sample_at(first + 12)])
-                writer.write_pictures(made)
+        *_, made = stretch(model, whole, Encoding())
+        passed("12 frames, drawn and encoded")
+        if made is not None:
+            writer.write_audio(speech.samples[: whole.sample_at(12)])
+            writer.write_pictures(made)
         passed("the first fragment written")
-        writer.abandon()
 
 
 def main() -> None:

@@ -42,8 +42,8 @@ from pipeline.storage.parcels import unpack_portrait, unpack_speech
 from pipeline.streams import to_its_end
 
 FIRST_SECONDS: Final = (0.5, 0.5, 0.5, 0.5, 1.0, 1.0, 1.0, 1.5)
-"""Of the first stretches: short, so that the video begins soon, and longer little by little. One goes out when the next
-has been drawn: where that takes half as long as it lasts, as with several readers at once, each comes in time."""
+"""Of the first stretches: short, so that the video begins soon, and longer little by little: where drawing one
+takes half as long as it lasts, as with several readers at once, each comes in time."""
 SECONDS: Final = 2.0
 """Of those that follow; each begins with a key frame."""
 DRAWN_AHEAD: Final = 2
@@ -99,26 +99,26 @@ class Stream:
     async def _written(self, stretches: AsyncIterator[CodedStretch], sound: Sound) -> AsyncGenerator[bytes]:
         limit = self._bench.settings.limits.video_megabytes
         size, rate, fps = self._shot.size, sound.sample_rate, self._fps
-        writer = await asyncio.to_thread(FragmentWriter, size=size, fps=fps, sample_rate=rate, encoding=self._encoding)
+        writer = await asyncio.to_thread(FragmentWriter, size=size, fps=fps, sample_rate=rate)
         written = 0
-        try:
-            async for stretch in stretches:
-                start, self.frames = sample_at(self.frames, rate, fps), self.frames + len(stretch.packets)
-                writer.write_audio(sound.samples(start, sample_at(self.frames, rate, fps)))
-                if piece := await to_its_end(writer.write_pictures, stretch):
-                    written += len(piece)
-                    if written > limit << 20:
-                        raise TooLarge(
-                            "The video grows too large.",
-                            code="video_too_large",
-                            field="size",
-                            accepted=f"at most {limit} MB: a smaller or shorter video",
-                        )
-                    yield piece
-            if piece := await to_its_end(writer.finish):
-                yield piece
-        finally:
-            writer.abandon()
+        async for stretch in stretches:
+            start, begins = sample_at(self.frames, rate, fps), not self.frames
+            self.frames += len(stretch.packets)
+            writer.write_audio(sound.samples(start, sample_at(self.frames, rate, fps)))
+            piece = await to_its_end(writer.write_pictures, stretch)
+            if begins:
+                piece = writer.header + piece
+            written += len(piece)
+            if written > limit << 20:
+                raise TooLarge(
+                    "The video grows too large.",
+                    code="video_too_large",
+                    field="size",
+                    accepted=f"at most {limit} MB: a smaller or shorter video",
+                )
+            yield piece
+        if piece := await to_its_end(writer.finish):
+            yield piece
 
     async def _stretches(self, portrait: AnimationRequest, sound: Sound) -> AsyncGenerator[CodedStretch]:
         """In order; DRAWN_AHEAD are being made while one is looked at."""
@@ -126,8 +126,8 @@ class Stream:
         runs = self._runs()
         try:
             while True:
-                # Nothing beside what the first fragment takes, until that is out.
-                while len(waiting) <= (DRAWN_AHEAD if self.frames else 1):
+                # Nothing beside the first, until that is out.
+                while len(waiting) <= (DRAWN_AHEAD if self.frames else 0):
                     waiting.append(asyncio.create_task(self._stretch(portrait, sound, *next(runs))))
                 made = await waiting.popleft()
                 if made is None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from pipeline.contracts import Encoding, Samples, VideoFormat
 from pipeline.media.resampler import Resampler
 
 if TYPE_CHECKING:
-    from av import VideoCodecContext, VideoFrame
+    from av import AudioCodecContext, AudioFrame, AudioStream, VideoCodecContext, VideoFrame
     from av.container import OutputContainer
 
 AUDIO_RATE: Final = 48_000
@@ -37,6 +38,11 @@ _VP9: Final = {
 # 0.4 of the time of FFmpeg's default search and, on speech at 128 kbit/s, 18 dB less noise (benchmarks/encode.py
 # has the price of sound).
 _AAC: Final = {"aac_coder": "fast"}
+_SOUND: Final[dict[str, tuple[str, str, dict[str, str]]]] = {
+    "mp4": ("aac", "fltp", _AAC),
+    "webm": ("libopus", "flt", {}),
+}
+"""Encoder, its format of samples, its options."""
 
 
 def lay_out(
@@ -51,6 +57,29 @@ def lay_out(
     context.color_primaries = context.color_trc = context.colorspace = SMPTE170M
     context.color_range = _LIMITED
     context.options = options
+
+
+def sound_encoder() -> AudioCodecContext:
+    """An encoder of AAC, open, for a file that is not FFmpeg's to write: its configuration stands apart from what it
+    makes."""
+    from av import CodecContext
+    from av.codec.context import Flags
+
+    codec, samples, options = _SOUND["mp4"]
+    encoder = cast("AudioCodecContext", CodecContext.create(codec, "w"))
+    encoder.sample_rate, encoder.layout, encoder.options = AUDIO_RATE, "mono", options
+    encoder.time_base = Fraction(1, AUDIO_RATE)
+    encoder.flags |= Flags.global_header
+    _open(encoder, samples, AUDIO_BITS["mp4"])
+    return encoder
+
+
+def _open(encoder: AudioCodecContext, samples: str, bits: int) -> None:
+    from av import AudioFormat
+
+    encoder.bit_rate = bits
+    encoder.format = AudioFormat(samples)
+    encoder.open()
 
 
 def picture(plane: NDArray[np.uint8], number: int, fps: Fraction) -> VideoFrame:
@@ -94,26 +123,29 @@ class PictureTrack:
 
 
 class SoundTrack:
-    """The AAC or Opus stream of a film: sound waits here until the pictures have come as far."""
+    """The AAC or Opus track of a film: sound waits here until the pictures have come as far."""
 
-    def __init__(self, container: OutputContainer, rate: int, fps: Fraction, format: VideoFormat) -> None:
-        import av
-
-        codec, samples, options = ("aac", "fltp", _AAC) if format == "mp4" else ("libopus", "flt", {})
-        stream = container.add_stream(codec, rate=AUDIO_RATE, layout="mono", options=options)
-        stream.bit_rate = AUDIO_BITS[format]
-        stream.codec_context.format = av.AudioFormat(samples)
-        stream.codec_context.open()
-        self._container = container
-        self._stream = stream
-        self._samples = samples
-        self._frame = stream.codec_context.frame_size
+    def __init__(
+        self, encoder: AudioCodecContext, encode: Callable[[AudioFrame | None], None], rate: int, fps: Fraction
+    ) -> None:
+        """`encoder` is open; `encode` gives it a frame, or none when there are no more, and keeps what it makes."""
+        self._encode_frame = encode
+        self._samples = encoder.format.name
+        self._frame = encoder.frame_size
         self._fps = fps
         self._rate = rate
         self._resampler = Resampler(rate, AUDIO_RATE)
         self._waiting: deque[Samples] = deque()
         self._held = np.zeros(0, np.float32)
         self._count = 0
+
+    @classmethod
+    def of(cls, container: OutputContainer, rate: int, fps: Fraction, format: VideoFormat) -> Self:
+        """That of a file."""
+        codec, samples, options = _SOUND[format]
+        stream = cast("AudioStream", container.add_stream(codec, rate=AUDIO_RATE, layout="mono", options=options))
+        _open(stream.codec_context, samples, AUDIO_BITS[format])
+        return cls(stream.codec_context, lambda frame: container.mux(stream.encode(frame)), rate, fps)
 
     def write(self, samples: Samples) -> None:
         # In pieces, so that an hour given at once is not also resampled and held at once.
@@ -145,7 +177,7 @@ class SoundTrack:
         self._held = np.pad(self._held, (0, left - len(self._held)))
         while len(self._held):
             self._encode(min(self._frame, len(self._held)))
-        self._container.mux(self._stream.encode(None))
+        self._encode_frame(None)
 
     def _encode(self, count: int) -> None:
         from av import AudioFrame
@@ -156,4 +188,4 @@ class SoundTrack:
         frame.pts = self._count
         frame.time_base = Fraction(1, AUDIO_RATE)
         self._count += count
-        self._container.mux(self._stream.encode(frame))
+        self._encode_frame(frame)

@@ -83,7 +83,7 @@ class VideoWriter:
             else:
                 self._pictures = PictureTrack(self._container, width, height, fps, encoding, threads)
             silent = sample_rate is None or encoding.format == "gif"
-            self._sound = None if silent else SoundTrack(self._container, sample_rate, fps, encoding.format)
+            self._sound = None if silent else SoundTrack.of(self._container, sample_rate, fps, encoding.format)
         except BaseException:
             self._part.unlink(missing_ok=True)
             raise

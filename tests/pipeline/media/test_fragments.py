@@ -34,8 +34,9 @@ def stretch(first: int, count: int, fps: Fraction, encoding: Encoding | None = N
 
 
 def written(fps: Fraction, counts: tuple[int, ...]) -> tuple[list[bytes], np.ndarray]:
-    """What goes out after each stretch and at the end, and the sound: a tone that is interrupted now and then."""
-    writer = FragmentWriter(size=SIZE, fps=fps, sample_rate=RATE, encoding=Encoding())
+    """The header, what goes out after each stretch and at the end, and the sound: a tone that is interrupted now and
+    then."""
+    writer = FragmentWriter(size=SIZE, fps=fps, sample_rate=RATE)
     time = np.arange(int(sum(counts) * RATE / fps)) / RATE
     sound = (0.3 * np.sin(2 * np.pi * 330 * time) * (time % 1.0 < 0.5)).astype(np.float32)
     out, first = [], 0
@@ -44,7 +45,7 @@ def written(fps: Fraction, counts: tuple[int, ...]) -> tuple[list[bytes], np.nda
         writer.write_audio(sound[start:end])
         out.append(writer.write_pictures(stretch(first, count, fps)))
         first += count
-    return [*out, writer.finish()], sound
+    return [writer.header, *out, writer.finish()], sound
 
 
 def decoded(data: bytes) -> tuple[list[av.VideoFrame], np.ndarray]:
@@ -79,15 +80,45 @@ def test_the_sound_has_no_seam_and_no_delay() -> None:
 
 
 def test_plays_while_it_grows() -> None:
-    out, _ = written(Fraction(25), (5, 5, 12, 30))
-    assert out[0] == b""
-    assert boxes(out[1]) == ["ftyp", "moov", "moof", "mdat"]
-    assert [boxes(piece) for piece in out[2:]] == [["moof", "mdat"]] * 3
-    for known in range(2, len(out)):  # whoever has so much of it sees and hears all of that
+    counts = (5, 5, 12, 30)
+    out, _ = written(Fraction(25), counts)
+    assert boxes(out[0]) == ["ftyp", "moov"]
+    assert [boxes(piece) for piece in out[1:]] == [["moof", "mdat"]] * 5
+    for known in range(2, len(out) - 1):  # whoever has so much of it sees all of that and hears all but a little
         pictures, heard = decoded(b"".join(out[:known]))
-        frames = sum((5, 5, 12, 30)[: known - 1])
+        frames = sum(counts[: known - 1])
         assert len(pictures) == frames
-        assert abs(len(heard) / AUDIO_RATE - frames / 25) < 0.05
+        assert 0 <= frames / 25 - len(heard) / AUDIO_RATE < 0.075
+
+
+def test_a_fragment_alone_can_be_begun_at() -> None:
+    """As players do that seek: the header, and what comes from there on."""
+    counts = (5, 5, 12, 30)
+    out, _ = written(Fraction(25), counts)
+    pictures, heard = decoded(out[0] + b"".join(out[3:]))
+    assert int(pictures[0].to_ndarray()[:SIZE].mean()) == pytest.approx(grey(10), abs=2)
+    assert (pictures[0].pts or 0) * (pictures[0].time_base or 1) == Fraction(10, 25)
+    assert len(pictures) == 42
+    assert abs(len(heard) / AUDIO_RATE - 42 / 25) < 0.12
+
+
+def test_stretches_shorter_than_a_frame_of_sound() -> None:
+    out, _ = written(Fraction(60), (1, 1, 1, 1, 1, 40))
+    pictures, heard = decoded(b"".join(out))
+    assert len(pictures) == 45
+    assert abs(len(heard) / AUDIO_RATE - 45 / 60) < 1 / 60
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
+def test_sound_of_any_rate(rate: int) -> None:
+    writer = FragmentWriter(size=SIZE, fps=Fraction(25), sample_rate=rate)
+    out = []
+    for first in (0, 10):
+        writer.write_audio(np.zeros(10 * rate // 25, np.float32))
+        out.append(writer.write_pictures(stretch(first, 10, Fraction(25))))
+    pictures, heard = decoded(b"".join([writer.header, *out, writer.finish()]))
+    assert len(pictures) == 20
+    assert abs(len(heard) / AUDIO_RATE - 20 / 25) < 1 / 25
 
 
 def test_a_fragment_says_where_it_belongs() -> None:
@@ -96,23 +127,25 @@ def test_a_fragment_says_where_it_belongs() -> None:
     for piece in out[1:]:
         moof = dict(walk(piece))["moof"]
         numbers.append(struct.unpack(">I", dict(walk(moof))["mfhd"][4:8])[0])
-        tfdt = dict(walk(dict(walk(moof))["traf"]))["tfdt"]
+        first = next(content for kind, content in walk(moof) if kind == "traf")
+        tfdt = dict(walk(first))["tfdt"]
         begins.append(int.from_bytes(tfdt[4:], "big"))
-    assert numbers == [1, 2, 3]
-    assert begins == sorted(begins)
+    assert numbers == [1, 2, 3, 4]
+    assert [begin / 12_800 for begin in begins[:3]] == [0, 5 / 25, 10 / 25]
+    assert abs(begins[3] / AUDIO_RATE - 22 / 25) < 0.1  # what was left of the sound
 
 
 def test_stretches_encoded_otherwise_are_refused_and_not_shown_broken() -> None:
-    writer = FragmentWriter(size=SIZE, fps=Fraction(25), sample_rate=RATE, encoding=Encoding())
+    writer = FragmentWriter(size=SIZE, fps=Fraction(25), sample_rate=RATE)
     writer.write_pictures(stretch(0, 4, Fraction(25)))
     with pytest.raises(BackendFailed, match="not encoded alike") as caught:
         writer.write_pictures(stretch(4, 4, Fraction(30)))
     assert caught.value.code == "stretches_differ"
-    writer.abandon()
 
 
 def test_no_stretch_no_film() -> None:
-    writer = FragmentWriter(size=SIZE, fps=Fraction(25), sample_rate=RATE, encoding=Encoding())
+    writer = FragmentWriter(size=SIZE, fps=Fraction(25), sample_rate=RATE)
     with pytest.raises(ValueError, match="at least one frame"):
         writer.finish()
-    writer.abandon()
+    with pytest.raises(ValueError, match="at least one frame"):
+        assert writer.header
