@@ -112,6 +112,9 @@ class HandleModels:
     async def stretch(self, backend: str, request: StretchRequest, encoding: Encoding) -> CodedStretch:
         return await self._call("lipsync", backend, request, encoding, method="stretch")
 
+    def passage(self, backend: str, request: StretchRequest, encoding: Encoding) -> AsyncIterator[CodedStretch | int]:
+        return self._stream("lipsync", backend, "passage", request, encoding)
+
     def dubs(self, backend: str) -> bool:
         return registry.find("lipsync", backend).dubs
 

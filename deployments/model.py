@@ -139,9 +139,14 @@ class Model:
             pieces = from_thread(lambda: self._iterate(lambda: stretch(self._backend, request, encoding)))
             async with aclosing(pieces):
                 async for piece in pieces:
-                    made = piece
+                    made = piece if isinstance(piece, CodedStretch) else None
         assert made is not None  # noqa: S101 - the last piece of every stretch
         return made, Spent.since(began)
+
+    async def passage(self, request: StretchRequest, encoding: Encoding) -> AsyncIterator[Any]:
+        """The same for a part of a film that is kept: yields how many frames are done, then the `CodedStretch`."""
+        async for item in self._relay(lambda: stretch(self._backend, request, encoding, in_order=False)):
+            yield item
 
     async def track(self, request: TrackRequest) -> AsyncIterator[Any]:
         """Finds the face in every frame of a film; yields `Tracked`."""

@@ -217,6 +217,10 @@ class Models(Protocol):
         """Animates a stretch of a video and encodes it where the frames are made."""
         ...
 
+    def passage(self, backend: str, request: StretchRequest, encoding: Encoding) -> AsyncIterator[CodedStretch | int]:
+        """The same for a part of a film that is kept, with B-frames: how many frames are done, then the stretch."""
+        ...
+
     def dubs(self, backend: str) -> bool:
         """Whether a lip-sync backend works on films."""
         ...

@@ -35,11 +35,13 @@ class StretchRequest:
 
 @dataclass(frozen=True, slots=True)
 class CodedStretch:
-    """The frames of a stretch as H.264, one packet each: the first can be decoded without any before it, and all in the
-    order in which they are shown."""
+    """The frames of a stretch as H.264, one packet each, in the order in which they are decoded: the first without any
+    before it."""
 
     header: bytes
     """Parameter sets (SPS and PPS, Annex B): those of every stretch of a video are the same."""
     packets: tuple[bytes, ...]
     timings: Mapping[str, float]
     """Wall seconds by stage."""
+    shown: tuple[int, ...] | None = None
+    """Which frame of the stretch each packet is; None where they are decoded in the order in which they are shown."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final
 
 PICTURES: Final = 1
@@ -23,6 +23,9 @@ _INDEPENDENT: Final = 0x02000000
 _DEPENDENT: Final = 0x01010000
 """Flags of a sample (14496-12, 8.8.3.1): depends on no other; depends on others and is no place to begin at."""
 
+_PLACE, _FIRST_FLAGS, _DURATIONS, _SIZES, _OFFSETS = 0x001, 0x004, 0x100, 0x200, 0x800
+"""What a `trun` has: 14496-12, 8.8.8.1."""
+
 
 @dataclass(frozen=True, slots=True)
 class PictureFormat:
@@ -31,8 +34,8 @@ class PictureFormat:
     width: int
     height: int
     fps: Fraction
-    parameter_sets: bytes
-    """SPS and PPS, Annex B."""
+    configuration: bytes
+    """AVCDecoderConfigurationRecord: ISO/IEC 14496-15, 5.3.3.1."""
 
     @property
     def tick(self) -> int:
@@ -54,9 +57,10 @@ class PictureFormat:
 
 @dataclass(frozen=True, slots=True)
 class SoundFormat:
-    """AAC, mono."""
+    """AAC."""
 
     rate: int
+    channels: int
     bits: int
     """A second."""
     delay: int
@@ -81,9 +85,10 @@ class Run:
     """All but the first need those before them."""
 
 
-def header(pictures: PictureFormat, sound: SoundFormat) -> bytes:
+def header(pictures: PictureFormat, sound: SoundFormat | None) -> bytes:
     """`ftyp` and `moov`, the initialisation segment: what there is before the first fragment."""
     movie = _full(b"mvhd", 0, struct.pack(">4I", 0, 0, 1000, 0), _fixed(1, volume=1), _UNITY, bytes(24), _long(3))
+    tracks = [PICTURES] if sound is None else [PICTURES, SOUND]
     shown = _track(
         PICTURES,
         scale=pictures.scale,
@@ -93,16 +98,20 @@ def header(pictures: PictureFormat, sound: SoundFormat) -> bytes:
         medium=_full(b"vmhd", 1, bytes(8)),
         entry=_avc1(pictures),
     )
-    heard = _track(
-        SOUND,
-        scale=sound.rate,
-        skipped=sound.delay,
-        size=(0, 0),
-        handler=(b"soun", b"SoundHandler"),
-        medium=_full(b"smhd", 0, bytes(4)),
-        entry=_mp4a(sound),
+    heard = (
+        b""
+        if sound is None
+        else _track(
+            SOUND,
+            scale=sound.rate,
+            skipped=sound.delay,
+            size=(0, 0),
+            handler=(b"soun", b"SoundHandler"),
+            medium=_full(b"smhd", 0, bytes(4)),
+            entry=_mp4a(sound),
+        )
     )
-    defaults = [_full(b"trex", 0, struct.pack(">5I", track, 1, 0, 0, 0)) for track in (PICTURES, SOUND)]
+    defaults = [_full(b"trex", 0, struct.pack(">5I", track, 1, 0, 0, 0)) for track in tracks]
     kind = _box(b"ftyp", b"iso5", _long(0x200), b"iso5iso6mp41")
     return kind + _box(b"moov", movie, shown, heard, _box(b"mvex", *defaults))
 
@@ -112,6 +121,27 @@ def fragment(number: int, runs: Sequence[Run]) -> bytes:
     length = len(_moof(number, runs, 0))  # the same whatever the offset is
     samples = [sample for run in runs for sample in run.samples]
     return _moof(number, runs, length + 8) + _box(b"mdat", *samples)
+
+
+def runs(data: bytes) -> list[Run]:
+    """What is in fragments that `fragment` made."""
+    found: list[Run] = []
+    for kind, start, end in _inside(data, 0, len(data)):
+        if kind == b"moof":
+            found += [_run(data, start - 8, *place[1:]) for place in _inside(data, start, end) if place[0] == b"traf"]
+    return found
+
+
+def configuration(parameter_sets: bytes) -> bytes:
+    """The record that says how H.264 with these SPS and PPS (Annex B) is decoded."""
+    sets = _units(parameter_sets)
+    sequence = next(unit for unit in sets if unit[0] & 31 == _SEQUENCE_SET)
+    picture = next(unit for unit in sets if unit[0] & 31 == _PICTURE_SET)
+    record = bytes([1, *sequence[1:4], 0xFF, 0xE1]) + _short(len(sequence)) + sequence
+    record += b"\1" + _short(len(picture)) + picture
+    if sequence[1] in _EXTENDED_PROFILES:
+        record += bytes([0xFC | 1, 0xF8, 0xF8, 0])  # 4:2:0, 8 bits, no more sets
+    return record
 
 
 def length_prefixed(packet: bytes) -> bytes:
@@ -133,16 +163,15 @@ def _traf(run: Run, data: int) -> bytes:
     head = _full(b"tfhd", 0x020028, struct.pack(">3I", run.track, run.durations[0], flags))
     begins = _full(b"tfdt", 0, struct.pack(">Q", run.start), version=1)
     columns: list[Sequence[int]] = []
-    has, first = 0x000001, b""
+    has, first = _PLACE | _SIZES, b""
     if run.depending:
-        has, first = has | 0x000004, _long(_INDEPENDENT)
+        has, first = has | _FIRST_FLAGS, _long(_INDEPENDENT)
     if len(set(run.durations)) > 1:
-        has |= 0x000100
+        has |= _DURATIONS
         columns.append(run.durations)
-    has |= 0x000200
     columns.append([len(sample) for sample in run.samples])
     if run.offsets is not None and any(run.offsets):
-        has |= 0x000800
+        has |= _OFFSETS
         columns.append([offset & 0xFFFFFFFF for offset in run.offsets])
     rows = [value for row in zip(*columns, strict=True) for value in row]
     table = struct.pack(f">{len(rows)}I", *rows)
@@ -152,6 +181,35 @@ def _traf(run: Run, data: int) -> bytes:
         begins,
         _full(b"trun", has, struct.pack(">2I", len(run.samples), data), first, table, version=1),
     )
+
+
+def _run(data: bytes, moof: int, start: int, end: int) -> Run:
+    """The `traf` between these places; where its samples are is counted from `moof`."""
+    boxes = {kind: begins for kind, begins, _ in _inside(data, start, end)}
+    _, track, duration, flags = struct.unpack_from(">4I", data, boxes[b"tfhd"])
+    (decoded,) = struct.unpack_from(">Q", data, boxes[b"tfdt"] + 4)
+    has, count, place = struct.unpack_from(">3I", data, boxes[b"trun"])
+    columns = [bit for bit in (_DURATIONS, _SIZES, _OFFSETS) if has & bit]
+    at = boxes[b"trun"] + (16 if has & _FIRST_FLAGS else 12)
+    table = struct.unpack_from(f">{count * len(columns)}i", data, at)
+    column = {bit: table[number :: len(columns)] for number, bit in enumerate(columns)}
+    ends = list(accumulate(column[_SIZES], initial=moof + place))
+    return Run(
+        track,
+        decoded,
+        column.get(_DURATIONS, [duration] * count),
+        [data[begins:ends] for begins, ends in pairwise(ends)],
+        column.get(_OFFSETS),
+        depending=flags == _DEPENDENT,
+    )
+
+
+def _inside(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Type of each box between these places, and where its content begins and ends."""
+    while start < end:
+        length, kind = struct.unpack_from(">I4s", data, start)
+        yield kind, start + 8, start + length
+        start += length
 
 
 def _track(
@@ -194,23 +252,13 @@ def _track(
 
 
 def _avc1(pictures: PictureFormat) -> bytes:
-    sets = _units(pictures.parameter_sets)
-    sequence = next(unit for unit in sets if unit[0] & 31 == _SEQUENCE_SET)
-    picture = next(unit for unit in sets if unit[0] & 31 == _PICTURE_SET)
-    configuration = [
-        bytes([1, *sequence[1:4], 0xFF, 0xE1]),
-        _short(len(sequence)) + sequence,
-        b"\1" + _short(len(picture)) + picture,
-    ]
-    if sequence[1] in _EXTENDED_PROFILES:
-        configuration.append(bytes([0xFC | 1, 0xF8, 0xF8, 0]))  # 4:2:0, 8 bits, no more sets
     return _box(
         b"avc1",
         bytes(6) + _short(1) + bytes(16),
         struct.pack(">HHIIIH", pictures.width, pictures.height, 0x480000, 0x480000, 0, 1),
         bytes(32),
         struct.pack(">Hh", 24, -1),
-        _box(b"avcC", *configuration),
+        _box(b"avcC", pictures.configuration),
         _box(b"colr", b"nclx", struct.pack(">3HB", 6, 6, 6, 0)),  # BT.601, limited range
     )
 
@@ -223,7 +271,7 @@ def _mp4a(sound: SoundFormat) -> bytes:
     return _box(
         b"mp4a",
         bytes(6) + _short(1) + bytes(8),
-        struct.pack(">4HI", 1, 16, 0, 0, sound.rate << 16),
+        struct.pack(">4HI", sound.channels, 16, 0, 0, sound.rate << 16),
         _full(b"esds", 0, _descriptor(3, stream)),
     )
 

@@ -5,33 +5,40 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pipeline.contracts import CodedStretch, Encoding, Frames
 from pipeline.media.tracks import lay_out, picture
 
-_STRETCH: Final = {"bf": "0", "g": "100000", "sc_threshold": "0"}
-"""Frames in the order in which they are shown, so that times simply count on from stretch to stretch, and no other key
-frame than the first."""
+if TYPE_CHECKING:
+    from av import Packet
+
+_STRETCH: Final = {"g": "100000", "sc_threshold": "0"}
+"""No other key frame than the first."""
+_IN_ORDER: Final = {"bf": "0"}
 
 
-def options(encoding: Encoding) -> dict[str, str]:
+def options(encoding: Encoding, *, in_order: bool) -> dict[str, str]:
     """x264's, of every stretch of a video: with the same, size and rate besides, all have the same parameter sets."""
-    return {"preset": encoding.preset, "crf": str(encoding.crf), **_STRETCH}
+    kept = {"preset": encoding.preset, "crf": str(encoding.crf), **_STRETCH}
+    return kept | _IN_ORDER if in_order else kept
 
 
 def coded(
-    frames: Iterator[Frames], size: tuple[int, int], fps: Fraction, encoding: Encoding
-) -> Iterator[CodedStretch | None]:
-    """Encodes frames of this width and height as they come, and yields what they make; None after each run before that,
-    where it can be stopped. In memory is only what they are encoded to."""
+    frames: Iterator[Frames], size: tuple[int, int], fps: Fraction, encoding: Encoding, *, in_order: bool = True
+) -> Iterator[CodedStretch | int]:
+    """Encodes frames of this width and height as they come, and yields what they make; after each run before that,
+    where it can be stopped, how many there were. In memory is only what they are encoded to.
+
+    `in_order` leaves B-frames out, for players that show a stretch at once; with them it takes fewer bytes."""
     import av
     from av.codec.context import Flags
 
     encoder = av.CodecContext.create("libx264", "w")
-    lay_out(encoder, *size, fps, options(encoding))
+    lay_out(encoder, *size, fps, options(encoding, in_order=in_order))
     encoder.flags |= Flags.global_header
-    packets: list[bytes] = []
+    packets: list[Packet] = []
+    done = 0
     spent = {"render": 0.0, "encode": 0.0}
     mark = time.perf_counter()
 
@@ -44,14 +51,13 @@ def coded(
     for run in frames:
         passed("render")
         for number, plane in enumerate(run.planes, start=run.first):
-            packets += _bytes(encoder.encode(picture(plane, number, fps)))
+            packets += encoder.encode(picture(plane, number, fps))
         passed("encode")
-        yield None
+        done += len(run.planes)
+        yield done
     passed("render")
-    packets += _bytes(encoder.encode(None))
+    packets += encoder.encode(None)
     passed("encode")
-    yield CodedStretch(bytes(encoder.extradata or b""), tuple(packets), spent)
-
-
-def _bytes(packets: list[Any]) -> list[bytes]:
-    return [bytes(packet) for packet in packets]
+    begins = min(packet.pts or 0 for packet in packets)
+    shown = None if in_order else tuple((packet.pts or 0) - begins for packet in packets)
+    yield CodedStretch(bytes(encoder.extradata or b""), tuple(bytes(packet) for packet in packets), spent, shown)

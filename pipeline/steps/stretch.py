@@ -9,10 +9,12 @@ from pipeline.media.stretches import coded
 from pipeline.models import StretchingModel
 
 
-def stretch(model: StretchingModel, request: StretchRequest, encoding: Encoding) -> Iterator[CodedStretch | None]:
-    """Runs inside the lip-sync replica: None as frames are encoded, then the stretch.
+def stretch(
+    model: StretchingModel, request: StretchRequest, encoding: Encoding, *, in_order: bool = True
+) -> Iterator[CodedStretch | int]:
+    """Runs inside the lip-sync replica: how many frames are encoded, as they are, then the stretch.
 
     Closing the iterator stops the rendering. Raises what the model raises.
     """
     size = request.animation.size
-    return coded(model.stretch(request), (size, size), request.animation.fps, encoding)
+    return coded(model.stretch(request), (size, size), request.animation.fps, encoding, in_order=in_order)

