@@ -16,6 +16,7 @@ from pipeline import timings
 from pipeline.errors import BackendFailed, Damaged, MouthpieceError, NotFound, StorageFull
 from pipeline.graph import Node, content_key
 from pipeline.jobs.journal import Journal
+from pipeline.jobs.passages import KeptPassages
 from pipeline.jobs.turns import Rank, Turns
 from pipeline.metrics import Metrics
 from pipeline.nodes.bench import Bench, Inputs, Output
@@ -124,6 +125,11 @@ class Builder:
         await self._journal.write(lambda connection: nodes.forget(connection, digest))
         await asyncio.to_thread(self._bench.artifacts.delete, digest)
 
+    async def forget_passages(self, key: str) -> None:
+        """Removes what there is of a film that was not finished, unless it is being made."""
+        if key not in self._flights:
+            await KeptPassages(key, self._journal, self._bench.artifacts, set()).forget()
+
     async def _fly(
         self, key: str, node: Node, made: Mapping[str, str], rank: Rank, flight: _Flight
     ) -> tuple[Made, bool]:
@@ -136,6 +142,7 @@ class Builder:
             return known, True
         kind, patience = KINDS[node.kind], self._bench.settings.jobs
         model = f"{kind.capability}-{node.backend}"
+        passages = KeptPassages(key, self._journal, self._bench.artifacts, flight.digests, node.backend)
         cleared = False
         while True:
             waiting, turns = time.perf_counter(), self._turns[kind.medium]
@@ -149,7 +156,7 @@ class Builder:
                 await self._readable(digests)
                 started = time.perf_counter()
                 try:
-                    output = await self._make(node, digests, flight)
+                    output = await self._make(node, Inputs(self._bench.artifacts, digests, passages), flight)
                     break
                 except Exception as error:
                     failed, seconds = known_error(node, error), time.perf_counter() - started
@@ -181,6 +188,8 @@ class Builder:
             created_at=datetime.now(UTC),
         )
         await self._journal.write(lambda connection: nodes.record(connection, result))
+        if passages.used:
+            await passages.forget()
         return result, False
 
     async def _known(self, key: str) -> Made | None:
@@ -205,7 +214,7 @@ class Builder:
             except (Damaged, NotFound) as error:
                 raise Lost(digest, error.message) from error
 
-    async def _make(self, node: Node, digests: Mapping[str, tuple[str, ...]], flight: _Flight) -> Output:
+    async def _make(self, node: Node, inputs: Inputs, flight: _Flight) -> Output:
         def tell(made: int, total: int) -> None:
             flight.last = (made, total)
             for watcher in flight.watchers:
@@ -213,7 +222,6 @@ class Builder:
 
         ledger = timings.Timings()
         timings.current.set(ledger)
-        inputs = Inputs(self._bench.artifacts, digests)
         with ledger.measure(node.kind):
             output = await KINDS[node.kind].make(node, inputs, self._bench, tell)
         spent = ledger.seconds()

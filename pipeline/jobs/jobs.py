@@ -244,6 +244,9 @@ class Jobs:
         log.debug("removing %s, %s", job_id, job.state)
         for digest in await self._journal.write(remove) - self._builder.holding():
             await asyncio.to_thread(self._artifacts.delete, digest)
+        for step in job.steps:
+            if step.kind == "film" and step.key is not None and step.state != "completed":
+                await self._builder.forget_passages(step.key)
         self._changed_job(job_id)
 
     # What was made

@@ -10,34 +10,24 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
-from dataclasses import replace
 from fractions import Fraction
 from itertools import chain, repeat
 from typing import Final
 
 import numpy as np
 
-from pipeline.contracts import (
-    HEARD_AFTER,
-    HEARD_BEFORE,
-    AnimationRequest,
-    CodedStretch,
-    Encoding,
-    Speech,
-    StretchRequest,
-    frame_count,
-    sample_at,
-)
+from pipeline.contracts import AnimationRequest, CodedStretch, Encoding, Speech, sample_at
 from pipeline.errors import TooLarge
 from pipeline.graph import Graph
 from pipeline.jobs.builder import Builder
 from pipeline.jobs.run import remade
-from pipeline.jobs.sound import Sound, ahead
 from pipeline.jobs.turns import Rank
 from pipeline.media.fragments import FragmentWriter
 from pipeline.nodes.bench import Bench, Inputs
 from pipeline.nodes.film import Shot
-from pipeline.nodes.speech import check_length, heard
+from pipeline.nodes.sound import Sound, ahead
+from pipeline.nodes.speech import heard
+from pipeline.nodes.stretching import asked_for, forget
 from pipeline.storage.parcels import unpack_portrait, unpack_speech
 from pipeline.streams import to_its_end
 
@@ -133,8 +123,7 @@ class Stream:
                 if made is None:
                     return
                 yield made
-                out = sample_at(self.frames, sound.sample_rate, self._fps)
-                sound.forget(out - self._seconds(HEARD_BEFORE, sound) - 1)
+                forget(portrait, sound, self.frames)
         finally:
             for task in waiting:
                 task.cancel()
@@ -142,18 +131,9 @@ class Stream:
 
     async def _stretch(self, portrait: AnimationRequest, sound: Sound, first: int, count: int) -> CodedStretch | None:
         """Frames `first` to `first + count`, or as far as the sound goes; None past its end."""
-        rate = sound.sample_rate
-        after = sample_at(first + count, rate, self._fps) + self._seconds(HEARD_AFTER, sound) + 1
-        await sound.reach(after)
-        check_length(sound.length / rate, self._bench.settings.limits, field="text")
-        if first and sample_at(first, rate, self._fps) >= sound.length:
+        request = await asked_for(portrait, sound, first, count, self._bench.settings.limits)
+        if request is None:
             return None
-        heard_from = max(0, first - int(HEARD_BEFORE * self._fps) - 1)
-        start = sample_at(heard_from, rate, self._fps)
-        animation = replace(portrait, speech=sound.cut(start, after))
-        if sound.complete:
-            count = min(count, frame_count(sound.length, rate, self._fps) - first)
-        request = StretchRequest(animation, heard_from, first, count)
         return await self._bench.models.stretch(self._film.backend, request, self._encoding)
 
     def _runs(self) -> Iterator[tuple[int, int]]:
@@ -163,10 +143,6 @@ class Stream:
             count = max(1, round(seconds * self._fps))
             yield first, count
             first += count
-
-    def _seconds(self, seconds: float, sound: Sound) -> int:
-        """Samples of so many seconds and of two frames, which is what rounding to frames may add."""
-        return round((seconds + 2 / float(self._fps)) * sound.sample_rate)
 
     async def _portrait(self) -> AnimationRequest:
         shot = self._shot

@@ -36,6 +36,8 @@ class PictureFormat:
     fps: Fraction
     configuration: bytes
     """AVCDecoderConfigurationRecord: ISO/IEC 14496-15, 5.3.3.1."""
+    delay: int
+    """Pictures that are decoded ahead of their turn, at most: the first is shown so many after it is decoded."""
 
     @property
     def tick(self) -> int:
@@ -80,7 +82,7 @@ class Run:
     """Ticks of each."""
     samples: Sequence[bytes]
     offsets: Sequence[int] | None = None
-    """Ticks from when each is decoded until it is shown; less than 0 is allowed. None where it is the same."""
+    """Ticks from when each is decoded until it is shown. None where it is the same."""
     depending: bool = False
     """All but the first need those before them."""
 
@@ -92,7 +94,7 @@ def header(pictures: PictureFormat, sound: SoundFormat | None) -> bytes:
     shown = _track(
         PICTURES,
         scale=pictures.scale,
-        skipped=0,
+        skipped=pictures.delay * pictures.tick,
         size=(pictures.width, pictures.height),
         handler=(b"vide", b"VideoHandler"),
         medium=_full(b"vmhd", 1, bytes(8)),
@@ -172,7 +174,7 @@ def _traf(run: Run, data: int) -> bytes:
     columns.append([len(sample) for sample in run.samples])
     if run.offsets is not None and any(run.offsets):
         has |= _OFFSETS
-        columns.append([offset & 0xFFFFFFFF for offset in run.offsets])
+        columns.append(run.offsets)
     rows = [value for row in zip(*columns, strict=True) for value in row]
     table = struct.pack(f">{len(rows)}I", *rows)
     return _box(
@@ -232,7 +234,7 @@ def _track(
         _UNITY,
         struct.pack(">2I", width << 16, height << 16),
     )
-    # From after the priming on, however long it gets: a duration of 0 in a file of fragments (14496-12, 8.6.6.1).
+    # From the first that is shown or heard on, however long it gets: a duration of 0, 14496-12, 8.6.6.1.
     edit = _box(b"edts", _full(b"elst", 0, struct.pack(">3IHH", 1, 0, skipped, 1, 0)))
     name, title = handler
     tables = [_full(kind, 0, bytes(4)) for kind in (b"stts", b"stsc")]

@@ -30,6 +30,9 @@ SOUND_LAG: Final = 4096
 """Samples before the end of a fragment's pictures of which the sound is in the next: what resampler and encoder may
 hold back. Always the same, so that a fragment can be cut out of the finished film again."""
 
+REORDERED: Final = 2
+"""Pictures that x264 decodes ahead of their turn where there are B-frames, one level of which others are made from."""
+
 PRIMING: Final = 1024
 """Samples with which FFmpeg's encoder of AAC begins, before those that it was given."""
 
@@ -47,6 +50,7 @@ class FragmentWriter:
         self._size = size
         self._fps = fps
         self._parameter_sets = b""
+        self._delay = 0
         self._encoder = sound_encoder()
         self._coded: deque[Packet] = deque()
         self._sound = SoundTrack(
@@ -73,8 +77,11 @@ class FragmentWriter:
         if stretch.header != (self._parameter_sets or stretch.header):
             raise BackendFailed("The stretches of the video were not encoded alike.", code="stretches_differ")
         self._parameter_sets = stretch.header
+        self._delay = 0 if stretch.shown is None else REORDERED
         tick, count = self._pictures().tick, len(stretch.packets)
-        shown = None if stretch.shown is None else [tick * (at - place) for place, at in enumerate(stretch.shown)]
+        shown = None
+        if stretch.shown is not None:
+            shown = [tick * (at - place + self._delay) for place, at in enumerate(stretch.shown)]
         samples = [length_prefixed(packet) for packet in stretch.packets]
         run = Run(PICTURES, self._frames * tick, [tick] * count, samples, shown, depending=True)
         self._fragments += 1
@@ -93,7 +100,7 @@ class FragmentWriter:
         return fragment(self._fragments, self._sound_of(0, last=True))
 
     def _pictures(self) -> PictureFormat:
-        return PictureFormat(self._size, self._size, self._fps, configuration(self._parameter_sets))
+        return PictureFormat(self._size, self._size, self._fps, configuration(self._parameter_sets), self._delay)
 
     def _sound_of(self, frames: int, *, last: bool) -> list[Run]:
         self._frames += frames

@@ -41,12 +41,28 @@ class Bench:
         return await asyncio.to_thread(self.artifacts.put, data)
 
 
+class Passages(Protocol):
+    """The parts of a film that were made, by number: 0 is the header, the others are fragments of MP4."""
+
+    async def find(self, number: int) -> bytes | None: ...
+
+    async def keep(self, number: int, data: bytes) -> None:
+        """From then on no crash loses it. In order."""
+        ...
+
+    async def forget(self) -> None:
+        """Lets all of them go."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """The artifacts that a node is made from: digests by role, in order."""
 
     artifacts: Artifacts
     digests: Mapping[str, tuple[str, ...]]
+    passages: Passages | None = None
+    """What was made of it before, where it is made in parts; None where nothing can be kept but the whole."""
 
     def __contains__(self, role: str) -> bool:
         return bool(self.digests.get(role))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+from dataclasses import replace
 from fractions import Fraction
 
-from pipeline.contracts import AnimationRequest, Encoding
+import numpy as np
+
+from pipeline.contracts import AnimationRequest, Encoding, Speech, frame_count
 from pipeline.contracts.words import Contract, VideoFormat
 from pipeline.graph import Node
 from pipeline.nodes.bench import Bench, Inputs, Output, Tell
+from pipeline.nodes.passages import WHOLE_SECONDS, PassageFilm, one, spoken, spoken_samples
 from pipeline.nodes.receive import received
-from pipeline.nodes.speech import heard
+from pipeline.nodes.sound import Sound
+from pipeline.nodes.speech import check_length, heard
 from pipeline.storage.parcels import unpack_portrait
 
 
@@ -30,30 +36,40 @@ class Shot(Contract):
 
 async def film(node: Node, inputs: Inputs, bench: Bench, tell: Tell) -> Output:
     """`portrait`, and `speech` (sentences in order) or `audio` (a recording, of which `transcript`
-    may say what is said in it, and when). Raises what `heard` raises."""
+    may say what is said in it, and when). Raises what `heard` raises.
+
+    A long one is made in passages, where its backend makes stretches and `inputs` has where they can be kept.
+    """
     shot = Shot.model_validate(node.parameters)
-    portrait = unpack_portrait(await inputs.one("portrait"))
-    speech = await heard(inputs, bench.settings.limits, shot.language)
-    animation = AnimationRequest(
-        portrait.picture,
-        portrait.face,
-        speech,
-        shot.size,
-        Fraction(shot.fps),
-        shot.seed,
-        shot.head_motion,
-        shot.blink,
+    found = unpack_portrait(await inputs.one("portrait"))
+    fps, encoding = Fraction(shot.fps), Encoding(shot.format, shot.preset, shot.crf)
+    silence = Speech(np.zeros(0, np.float32), 1, None, shot.language)
+    portrait = AnimationRequest(
+        found.picture, found.face, silence, shot.size, fps, shot.seed, shot.head_motion, shot.blink
     )
-    total = animation.frame_count
-    tell(0, total)
-    pieces = bench.models.film(node.backend, animation, Encoding(shot.format, shot.preset, shot.crf))
-    stored = await received(pieces, total, bench, tell)
+    speech = await heard(inputs, bench.settings.limits, shot.language) if "audio" in inputs else None
+    if speech is None:
+        samples, rate = await spoken_samples(inputs)
+        check_length(samples / rate, bench.settings.limits, field="text")
+    else:
+        samples, rate = len(speech.samples), speech.sample_rate
+    total = frame_count(samples, rate, fps)
+    stretches = shot.format == "mp4" and node.backend in bench.models.stretching()
+    if stretches and inputs.passages is not None and total > WHOLE_SECONDS * fps:
+        making = PassageFilm(node.backend, portrait, encoding, total, bench, tell)
+        async with aclosing(spoken(inputs) if speech is None else one(speech)) as parts:
+            stored = await making.made(Sound(parts, sentences=speech is None), inputs.passages)
+    else:
+        speech = speech or await heard(inputs, bench.settings.limits, shot.language)
+        tell(0, total)
+        pieces = bench.models.film(node.backend, replace(portrait, speech=speech), encoding)
+        stored = await received(pieces, total, bench, tell)
     return Output(
         stored,
         {
-            "seconds": total / float(animation.fps),
+            "seconds": total / float(fps),
             "frames": total,
-            "fps": float(animation.fps),
+            "fps": float(fps),
             "size": shot.size,
             "format": shot.format,
         },

@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from pipeline.contracts import Backends, Samples, VideoRequest
+from pipeline.contracts import HEARD_AFTER, Backends, Samples, VideoRequest
 from pipeline.errors import (
     BackendFailed,
     Busy,
@@ -134,7 +134,7 @@ async def test_begins_long_before_the_last_sentence_is_spoken_and_goes_no_furthe
             drawn = len(place.models.stretched)
             assert drawn <= piece + 1 + module.DRAWN_AHEAD
             ahead = sum(made.frame_count for made in place.models.stretched) / FPS - taken
-            assert spoken(place.models) * 0.43 < taken + ahead + module.HEARD_AFTER + 3
+            assert spoken(place.models) * 0.43 < taken + ahead + HEARD_AFTER + 3
             assert boxes(await place.streams.take("str_1")) == ["moof", "mdat"]
             taken = sum(made.frame_count for made in place.models.stretched[: piece + 2]) / FPS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -150,6 +150,25 @@ class CountedModels:
 
     def stretching(self) -> tuple[str, ...]:
         return ("counted",) if self.stretches else ()
+
+    async def passage(
+        self, backend: str, request: StretchRequest, encoding: Encoding
+    ) -> AsyncIterator[CodedStretch | int]:
+        """Frames as those of `stretch`."""
+        await self._called(f"passage {request.first}")
+        self.stretched.append(request)
+        size, first, total = request.animation.size, request.first, request.frame_count
+
+        def drawn() -> Iterator[Frames]:
+            for start in range(first, first + total, 25):
+                numbers = range(start, min(start + 25, first + total))
+                yield Frames(
+                    start, np.stack([np.full((size * 3 // 2, size), grey(number), np.uint8) for number in numbers])
+                )
+
+        for made in coded(drawn(), (size, size), request.animation.fps, encoding, in_order=False):
+            await self._called("passage frames")
+            yield made
 
     async def stretch(self, backend: str, request: StretchRequest, encoding: Encoding) -> CodedStretch:
         """Frames whose grey says which they are: `grey` of their number."""

@@ -1,0 +1,95 @@
+"""The parts of long films, kept as they are made: a crash loses none, and players have them before the whole."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from pipeline.errors import Damaged, NotFound
+from pipeline.graph import digest_of
+from pipeline.jobs.journal import Journal
+from pipeline.storage import nodes
+from pipeline.storage.artifacts import Artifacts
+from pipeline.storage.nodes import Made
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+log = logging.getLogger("mouthpiece.jobs")
+
+KIND: Final = "passage"
+
+
+class KeptPassages:
+    """Those of the film with this content key; implements `pipeline.nodes.bench.Passages`. Number 0 is the header, the
+    others are fragments, each kept after the one before it. What is in use is in `digests` as well."""
+
+    def __init__(self, film: str, journal: Journal, artifacts: Artifacts, digests: set[str], backend: str = "") -> None:
+        self._film = film
+        self._journal = journal
+        self._artifacts = artifacts
+        self._digests = digests
+        self._backend = backend
+        self.used = False
+        """Whether there are any, as far as this object knows."""
+
+    async def find(self, number: int) -> bytes | None:
+        key = _key(self._film, number)
+        made = await self._journal.read(lambda connection: nodes.find(connection, key))
+        if made is None:
+            return None
+        self.used = True
+        self._digests.add(made.artifact)
+        try:
+            return await asyncio.to_thread(self._artifacts.read, made.artifact)
+        except (Damaged, NotFound) as error:
+            log.warning("%s It is made again.", error.message)
+            await self._forget([made.artifact])
+            return None
+
+    async def keep(self, number: int, data: bytes) -> None:
+        self.used = True
+        stored = await asyncio.to_thread(self._artifacts.put, data)
+        self._digests.add(stored.digest)
+        made = Made(
+            key=_key(self._film, number),
+            kind=KIND,
+            backend=self._backend,
+            artifact=stored.digest,
+            size=stored.size,
+            seconds=0.0,
+            facts={},
+            created_at=datetime.now(UTC),
+        )
+        await self._journal.write(lambda connection: nodes.record(connection, made))
+
+    async def count(self) -> int:
+        """How many fragments are kept, from the first on."""
+        return max(0, len(await self._journal.read(lambda connection: list(self._kept(connection)))) - 1)
+
+    async def forget(self) -> None:
+        """Lets all of them go."""
+        kept = await self._journal.read(lambda connection: list(self._kept(connection)))
+        await self._forget([made.artifact for made in kept])
+
+    def _kept(self, connection: Connection) -> Iterator[Made]:
+        number = 0
+        while (made := nodes.find(connection, _key(self._film, number))) is not None:
+            yield made
+            number += 1
+
+    async def _forget(self, artifacts: list[str]) -> None:
+        def forget(connection: Connection) -> None:
+            for artifact in artifacts:
+                nodes.forget(connection, artifact)
+
+        await self._journal.write(forget)
+        for artifact in artifacts:
+            await asyncio.to_thread(self._artifacts.delete, artifact)
+
+
+def _key(film: str, number: int) -> str:
+    return digest_of(KIND, film, number)

@@ -1,0 +1,163 @@
+"""Long films are made in passages: in order, in flat memory, and no further than a crash has left to do."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from pathlib import Path
+from types import SimpleNamespace
+
+import av
+import pytest
+
+from pipeline.contracts import VideoRequest
+from pipeline.jobs.passages import KeptPassages
+from pipeline.media import stretches
+from tests.pipeline.jobs.works import CountedModels, Hold, grey, works
+
+pytestmark = pytest.mark.anyio
+
+FPS = 10
+"""So that a passage is a hundred frames."""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def asked(sentences: int, **changes: object) -> VideoRequest:
+    """Each sentence lasts about 0.44 s."""
+    text = " ".join(f"Sentence word {number}." for number in range(sentences))
+    return VideoRequest.model_validate({"text": text, "prompt": "her", "size": 128, "fps": FPS, **changes})
+
+
+def drawn(models: CountedModels) -> list[int]:
+    """The first frames of the passages that were drawn, each as often as it was."""
+    return sorted(
+        int(name.split()[1]) for name in models.calls.elements() if name.startswith("passage ") and name[8:].isdigit()
+    )
+
+
+async def half_made(folder: Path, request: VideoRequest, kept: int) -> tuple[str, str]:
+    """Ids of a job and of its film, closed when so many passages were kept and the next was being drawn: what a killed
+    process leaves as well."""
+    models = CountedModels()
+    models.hook = hold = Hold(f"passage {100 * kept}")
+    async with works(folder, models) as place:
+        job = await place.jobs.submit(request)
+        await hold.reached.wait()
+        key = await key_of(place, job.id)
+        while await passages(place, key).count() < kept:
+            await asyncio.sleep(0.01)
+    return job.id, key
+
+
+async def key_of(place: SimpleNamespace, job_id: str) -> str:
+    return next(step.key for step in (await place.jobs.get(job_id)).steps if step.name == "film")
+
+
+def passages(place: SimpleNamespace, key: str) -> KeptPassages:
+    return KeptPassages(key, place.journal, place.artifacts, set())
+
+
+async def film(place: SimpleNamespace, job_id: str) -> bytes:
+    return place.artifacts.read(await place.jobs.artifact(job_id))
+
+
+async def ended(place: SimpleNamespace, request: VideoRequest) -> bytes:
+    job = await place.jobs.wait((await place.jobs.submit(request)).id, 60)
+    assert job.state == "completed", job.error
+    return await film(place, job.id)
+
+
+def seen(data: bytes) -> tuple[list[int], float]:
+    """The greys of the pictures, and the seconds of the sound."""
+    with av.open(io.BytesIO(data), "r") as file:
+        greys = [round(float(picture.to_ndarray()[:128].mean())) for picture in file.decode(video=0)]
+    with av.open(io.BytesIO(data), "r") as file:
+        return greys, sum(frame.samples for frame in file.decode(audio=0)) / 48_000
+
+
+async def test_a_long_film_is_whole_and_its_passages_go_when_it_is_there(tmp_path: Path) -> None:
+    async with works(tmp_path, CountedModels()) as place:
+        job = await place.jobs.submit(asked(100))
+        told = {now.progress async for now in place.jobs.watch(job.id)}
+        greys, seconds = seen(await film(place, job.id))
+        assert greys == pytest.approx([grey(number) for number in range(len(greys))], abs=2)
+        assert len(greys) > 300
+        assert abs(seconds - len(greys) / FPS) < 1 / FPS
+        assert drawn(place.models) == [0, 100, 200, 300]
+        assert not place.models.filmed
+        assert len(told) > 5
+        assert await passages(place, await key_of(place, job.id)).count() == 0
+        assert len(list(place.artifacts.list())) < 105  # the sentences, the portrait, the film: none of the passages
+
+
+async def test_same_request_same_bytes_and_short_films_are_made_in_one_piece(tmp_path: Path) -> None:
+    async with works(tmp_path / "one", CountedModels()) as place:
+        first = await ended(place, asked(50))
+        assert place.models.calls["film"] == 0
+        await ended(place, asked(20))
+        assert place.models.calls["film"] == 1
+        await ended(place, asked(50, format="webm"))
+        assert place.models.calls["film"] == 2
+    async with works(tmp_path / "two", CountedModels()) as place:
+        assert await ended(place, asked(50)) == first
+
+
+async def test_what_a_crash_left_is_not_drawn_again_and_the_film_is_the_same(tmp_path: Path) -> None:
+    async with works(tmp_path / "other", CountedModels()) as place:
+        whole, places = await ended(place, asked(140)), drawn(place.models)
+    job_id, _ = await half_made(tmp_path / "one", asked(140), 4)
+    async with works(tmp_path / "one", again := CountedModels()) as place:
+        assert (await place.jobs.wait(job_id, 60)).state == "completed"
+        assert await film(place, job_id) == whole
+    assert drawn(again) == places[4:]
+    assert not [name for name in again.calls if name.startswith("speak")]
+
+
+async def test_a_passage_that_was_damaged_is_drawn_again(tmp_path: Path) -> None:
+    async with works(tmp_path / "other", CountedModels()) as place:
+        whole = await ended(place, asked(120))
+    job_id, key = await half_made(tmp_path / "one", asked(120), 3)
+    async with works(tmp_path / "one", CountedModels()) as place:
+        digests: set[str] = set()
+        await KeptPassages(key, place.journal, place.artifacts, digests).find(2)
+        (damaged,) = digests
+        path = tmp_path / "one" / "artifacts" / damaged[:2] / damaged
+        path.chmod(0o600)
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+        assert (await place.jobs.wait(job_id, 60)).state == "completed"
+        assert await film(place, job_id) == whole
+
+
+async def test_cancelled_within_a_passage_and_removed_with_all_that_was_made(tmp_path: Path) -> None:
+    models = CountedModels()
+    models.hook = hold = Hold("passage 300")
+    async with works(tmp_path, models) as place:
+        job = await place.jobs.submit(asked(140))
+        await hold.reached.wait()
+        made = passages(place, await key_of(place, job.id))
+        while await made.count() < 3:
+            await asyncio.sleep(0.01)
+        assert (await place.jobs.cancel(job.id)).state == "cancelled"
+        calls = models.calls.total()
+        await asyncio.sleep(0.05)
+        assert models.calls.total() == calls
+        assert await made.count() == 3  # for whoever asks for the same again
+        await place.jobs.delete(job.id)
+        assert await made.count() == 0
+
+
+async def test_encoded_otherwise_by_another_version_it_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id, _ = await half_made(tmp_path, asked(120), 3)
+    options = stretches.options
+    monkeypatch.setattr(stretches, "options", lambda *given, **named: options(*given, **named) | {"refs": "4"})
+    async with works(tmp_path, again := CountedModels()) as place:
+        assert (await place.jobs.wait(job_id, 60)).state == "completed"
+        greys, _ = seen(await film(place, job_id))
+    assert greys == pytest.approx([grey(number) for number in range(len(greys))], abs=2)
+    assert drawn(again)[0] == 0
