@@ -48,6 +48,7 @@ from pipeline.contracts import (
     VoiceProfile,
 )
 from pipeline.contracts.placement import ModelWish, Placement
+from pipeline.contracts.playback import Playlist
 from pipeline.contracts.words import MEDIA_TYPES
 from pipeline.errors import TooLarge
 from pipeline.jobs.videos import as_video, by_status
@@ -184,7 +185,16 @@ class Coordinator:
         transcript = await (await self._jobs()).transcript(job_id)
         return written(transcript.words, format)
 
-    # Videos that are watched while they are made
+    # Videos in segments, and videos that are watched while they are made
+
+    async def video_playlist(self, job_id: str) -> Playlist:
+        return await (await self._works.playback()).playlist(job_id)
+
+    async def video_segment(self, job_id: str, number: int) -> bytes:
+        return await (await self._works.playback()).segment(job_id, number)
+
+    async def await_segment(self, job_id: str, number: int) -> bytes:
+        return await (await self._works.playback()).awaited(job_id, number)
 
     async def begin_stream(self, stream: str, request: VideoRequest) -> bytes:
         """The first piece of a fragmented MP4, once there is one. Whatever can be refused is refused here."""

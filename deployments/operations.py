@@ -37,6 +37,7 @@ from pipeline.contracts import (
     VoiceProfile,
 )
 from pipeline.contracts.placement import ModelWish, Placement
+from pipeline.contracts.playback import Playlist
 from pipeline.ids import new_id
 
 
@@ -117,6 +118,22 @@ class Operations:
     async def video_content(self, job_id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         async for piece in self._stream("video_content", job_id, start, end):
             yield piece
+
+    async def video_playlist(self, job_id: str) -> Playlist:
+        """The segments of a video that there are: passages of one that is being made, all of a finished one."""
+        return await self._call("video_playlist", job_id)
+
+    async def video_segment(self, job_id: str, number: int) -> bytes:
+        """A segment, the first of which is 1, as a fragment of MP4; 0 is the header that comes before it."""
+        return await self._call("video_segment", job_id, number)
+
+    async def growing_video(self, job_id: str) -> AsyncGenerator[bytes]:
+        """A video as fragmented MP4, as far as it is made and then as it is; a piece is asked for when the one before
+        has been taken. Waits for the first."""
+        number = 0
+        while piece := await self._call("await_segment", job_id, number):
+            yield piece
+            number += 1
 
     async def video_url(self, job_id: str, seconds: int = 3600) -> str | None:
         """A signed URL of the finished file that works so long without us; None where it is not in a bucket."""

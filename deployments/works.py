@@ -20,6 +20,7 @@ from pipeline.jobs.builder import Builder
 from pipeline.jobs.feed import Feed
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.journal import Journal
+from pipeline.jobs.playback import Playback
 from pipeline.jobs.runner import PlainRunner, Runner
 from pipeline.jobs.streams import Streams
 from pipeline.jobs.turns import Rank
@@ -81,6 +82,7 @@ class Works:
         self._watching: asyncio.Task[None] | None = None
         self._journal: Journal | None = None
         self._streams: Streams | None = None
+        self._playback: Playback | None = None
 
     async def jobs(self) -> Jobs:
         """Raises what opening them raised, and tries again the next time."""
@@ -93,6 +95,12 @@ class Works:
         await self.jobs()
         assert self._streams is not None  # noqa: S101 - made before the jobs
         return self._streams
+
+    async def playback(self) -> Playback:
+        """Raises as `jobs` does."""
+        await self.jobs()
+        assert self._playback is not None  # noqa: S101 - made with the jobs
+        return self._playback
 
     async def _open(self) -> Jobs:
         database = self._database
@@ -111,6 +119,7 @@ class Works:
         webhooks = Webhooks(database, self._settings.webhooks, self._metrics)
         self._streams = Streams(bench, planner, builder, self._metrics)
         jobs = Jobs(self._settings, journal, feed, planner, builder, runner, self.artifacts, self._metrics, webhooks)
+        self._playback = Playback(jobs, journal, self.artifacts)
         await jobs.open()
         if owner is not None:
             self._watching = asyncio.create_task(_watch(owner))

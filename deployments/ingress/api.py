@@ -10,6 +10,7 @@ from deployments.ingress import (
     answers,
     clips,
     events,
+    hls,
     jobs,
     library,
     openai_audio,
@@ -58,6 +59,7 @@ def make_api(operations: Operations, settings: Settings, bounds: Bounds | None =
     bounds = bounds or Bounds()
     routers = (
         videos.router(operations, bounds),
+        hls.router(operations),
         clips.router(operations, bounds),
         jobs.router(operations, bounds),
         # Serve cuts off what takes longer; a stream that ends by itself leaves its client an orderly end.

@@ -11,6 +11,7 @@ from deployments.ingress.answers import Documented, ErrorAnswer, byte_range, fil
 from deployments.operations import Operations
 from pipeline.contracts import Contract
 from pipeline.contracts.words import MEDIA_TYPES
+from pipeline.errors import Unavailable
 
 IMMUTABLE: Final = "private, max-age=31536000, immutable"
 """A finished video does not change: not asked for again for a year."""
@@ -40,7 +41,7 @@ async def content(operations: Operations, video_id: str, request: Request) -> Re
     """
     job = await operations.video(video_id)
     if job.result is None:
-        return await streamed(operations.video_content(video_id), "video/mp4")  # raises why not
+        return await _growing(operations, video_id, request)
     etag, size = f'"{job.result.sha256}"', job.result.bytes
     name = f'inline; filename="{job.id}.{job.result.format}"'
     headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": IMMUTABLE, "Content-Disposition": name}
@@ -59,6 +60,20 @@ async def content(operations: Operations, video_id: str, request: Request) -> Re
     answer = await streamed(operations.video_content(video_id, start, end), media, headers)
     answer.status_code = 206 if asked else 200
     return answer
+
+
+async def _growing(operations: Operations, video_id: str, request: Request) -> Response:
+    """What there is of a video that is being made, and the rest as it is; raises why not where there is nothing."""
+    headers = {"Cache-Control": "no-store", "Accept-Ranges": "none"}
+    try:
+        await operations.video_playlist(video_id)
+    except Unavailable as error:
+        if error.code != "not_begun":
+            raise
+        return await streamed(operations.video_content(video_id), "video/mp4")  # raises that it is not finished
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type="video/mp4")
+    return await streamed(operations.growing_video(video_id), "video/mp4", headers)
 
 
 def _known(header: str | None, etag: str) -> bool:

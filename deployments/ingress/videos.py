@@ -101,7 +101,10 @@ def router(operations: Operations, bounds: Bounds) -> APIRouter:
         request: Request,
         redirect: Annotated[bool, Query(description="To the bucket itself, where the videos are kept in one.")] = False,
     ) -> Response:
-        """The file. Understands `Range`, `If-Range` and `If-None-Match`, so that players can seek."""
+        """The file. Understands `Range`, `If-Range` and `If-None-Match`, so that players can seek.
+
+        Of a long video that is being made it is a fragmented MP4, with what is there and then what comes, as it comes.
+        """
         there = await files.elsewhere(operations, video_id) if redirect else None
         return there or await files.content(operations, video_id, request)
 

@@ -50,7 +50,7 @@ class KeptPassages:
             await self._forget([made.artifact])
             return None
 
-    async def keep(self, number: int, data: bytes) -> None:
+    async def keep(self, number: int, data: bytes, frames: int) -> None:
         self.used = True
         stored = await asyncio.to_thread(self._artifacts.put, data)
         self._digests.add(stored.digest)
@@ -61,14 +61,15 @@ class KeptPassages:
             artifact=stored.digest,
             size=stored.size,
             seconds=0.0,
-            facts={},
+            facts={"frames": frames},
             created_at=datetime.now(UTC),
         )
         await self._journal.write(lambda connection: nodes.record(connection, made))
 
-    async def count(self) -> int:
-        """How many fragments are kept, from the first on."""
-        return max(0, len(await self._journal.read(lambda connection: list(self._kept(connection)))) - 1)
+    async def frames(self) -> list[int]:
+        """Of each fragment that is kept, from the first on."""
+        kept = await self._journal.read(lambda connection: list(self._kept(connection)))
+        return [made.facts["frames"] for made in kept[1:]]
 
     async def forget(self) -> None:
         """Lets all of them go."""

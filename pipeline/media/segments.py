@@ -71,7 +71,7 @@ def segment(film: Path, found: Cuts, number: int) -> bytes:
 def _opened(film: Path) -> InputContainer:
     import av
 
-    container = av.open(str(film), "r", format="mp4")
+    container = av.open(str(film), "r")
     codecs = [stream.codec_context.name for stream in (*container.streams.video, *container.streams.audio)]
     if codecs not in (["h264"], ["h264", "aac"]):
         container.close()

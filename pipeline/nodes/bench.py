@@ -46,8 +46,8 @@ class Passages(Protocol):
 
     async def find(self, number: int) -> bytes | None: ...
 
-    async def keep(self, number: int, data: bytes) -> None:
-        """From then on no crash loses it. In order."""
+    async def keep(self, number: int, data: bytes, frames: int) -> None:
+        """With how many frames it has. From then on no crash loses it. In order."""
         ...
 
     async def forget(self) -> None:

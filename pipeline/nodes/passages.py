@@ -105,12 +105,12 @@ class PassageFilm:
                     last = number == len(places)
                     piece = await to_its_end(lambda: writer.write_pictures(made, last=last))  # noqa: B023 - run at once
                     if header is None:
-                        await passages.keep(0, header := writer.header)
+                        await passages.keep(0, header := writer.header, 0)
                     elif header != writer.header:
                         # Those of an earlier life were encoded by another version; the next attempt has none of them.
                         await passages.forget()
                         raise BackendFailed("The parts of the video were not encoded alike.", code="stretches_differ")
-                    await passages.keep(number, piece)
+                    await passages.keep(number, piece, count)
                 else:
                     piece = made
                     await to_its_end(writer.pass_over, count)

@@ -48,7 +48,7 @@ async def half_made(folder: Path, request: VideoRequest, kept: int) -> tuple[str
         job = await place.jobs.submit(request)
         await hold.reached.wait()
         key = await key_of(place, job.id)
-        while await passages(place, key).count() < kept:
+        while len(await passages(place, key).frames()) < kept:
             await asyncio.sleep(0.01)
     return job.id, key
 
@@ -90,7 +90,7 @@ async def test_a_long_film_is_whole_and_its_passages_go_when_it_is_there(tmp_pat
         assert drawn(place.models) == [0, 100, 200, 300]
         assert not place.models.filmed
         assert len(told) > 5
-        assert await passages(place, await key_of(place, job.id)).count() == 0
+        assert not await passages(place, await key_of(place, job.id)).frames()
         assert len(list(place.artifacts.list())) < 105  # the sentences, the portrait, the film: none of the passages
 
 
@@ -139,15 +139,15 @@ async def test_cancelled_within_a_passage_and_removed_with_all_that_was_made(tmp
         job = await place.jobs.submit(asked(140))
         await hold.reached.wait()
         made = passages(place, await key_of(place, job.id))
-        while await made.count() < 3:
+        while len(await made.frames()) < 3:
             await asyncio.sleep(0.01)
         assert (await place.jobs.cancel(job.id)).state == "cancelled"
         calls = models.calls.total()
         await asyncio.sleep(0.05)
         assert models.calls.total() == calls
-        assert await made.count() == 3  # for whoever asks for the same again
+        assert len(await made.frames()) == 3  # for whoever asks for the same again
         await place.jobs.delete(job.id)
-        assert await made.count() == 0
+        assert not await made.frames()
 
 
 async def test_encoded_otherwise_by_another_version_it_is_made_anew(
