@@ -13,6 +13,9 @@ import pytest
 from pipeline.contracts import VideoRequest
 from pipeline.jobs.passages import KeptPassages
 from pipeline.media import stretches
+from pipeline.nodes import film as film_node
+from pipeline.nodes import passages as node_passages
+from pipeline.nodes.sound import Sound
 from tests.pipeline.jobs.works import CountedModels, Hold, grey, works
 
 pytestmark = pytest.mark.anyio
@@ -161,3 +164,22 @@ async def test_encoded_otherwise_by_another_version_it_is_made_anew(
         greys, _ = seen(await film(place, job_id))
     assert greys == pytest.approx([grey(number) for number in range(len(greys))], abs=2)
     assert drawn(again)[0] == 0
+
+
+async def test_what_is_in_memory_does_not_grow_with_the_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the sound, no more than is heard in the passages that are being drawn, and around them."""
+    most = 0
+
+    class Weighed(Sound):
+        def forget(self, before: int) -> None:
+            nonlocal most
+            most = max(most, sum(len(part.samples) for _, part in self._held))
+            super().forget(before)
+
+    for module in (film_node, node_passages):
+        monkeypatch.setattr(module, "Sound", Weighed)
+    async with works(tmp_path, CountedModels()) as place:
+        job = await place.jobs.wait((await place.jobs.submit(asked(200))).id, 60)
+        assert job.result is not None
+        assert job.result.seconds > 80
+        assert 0 < most / 8000 < 45
