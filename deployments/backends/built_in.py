@@ -127,7 +127,7 @@ BACKENDS: tuple[Backend, ...] = (
         licence="Apache-2.0",
         commercial_use=True,
         stretches=True,
-        version="2",
+        version="3",
     ),
     Backend(
         capability="lipsync",

@@ -34,14 +34,17 @@ async def elsewhere(operations: Operations, video_id: str) -> Response | None:
     return None if url is None else RedirectResponse(url, 307, {"Cache-Control": "no-store"})
 
 
-async def content(operations: Operations, video_id: str, request: Request) -> Response:
-    """The file, or the one range of it that the request asks for; for HEAD, all but its bytes.
+async def content(operations: Operations, video_id: str, request: Request, *, growing: bool = False) -> Response:
+    """The file, or the one range of it that the request asks for; for HEAD, all but its bytes. With `growing`, of a
+    video that is being made what there is, and the rest as it comes.
 
     Several ranges at once are answered with the whole file, as RFC 9110 (14.2) allows; no player asks for them.
     """
     job = await operations.video(video_id)
     if job.result is None:
-        return await _growing(operations, video_id, request)
+        if growing:
+            return await _growing(operations, video_id, request)
+        return await streamed(operations.video_content(video_id), "video/mp4")  # raises why not
     etag, size = f'"{job.result.sha256}"', job.result.bytes
     name = f'inline; filename="{job.id}.{job.result.format}"'
     headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": IMMUTABLE, "Content-Disposition": name}

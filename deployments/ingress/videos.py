@@ -106,12 +106,12 @@ def router(operations: Operations, bounds: Bounds) -> APIRouter:
         Of a long video that is being made it is a fragmented MP4, with what is there and then what comes, as it comes.
         """
         there = await files.elsewhere(operations, video_id) if redirect else None
-        return there or await files.content(operations, video_id, request)
+        return there or await files.content(operations, video_id, request, growing=True)
 
     @routes.head("/{video_id}/content", response_class=Response, responses=files.documented())
     async def content_facts(video_id: str, request: Request) -> Response:
         """What `GET` would answer, without the file."""
-        return await files.content(operations, video_id, request)
+        return await files.content(operations, video_id, request, growing=True)
 
     @routes.get(
         "/{video_id}/subtitles.{format}",

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 import uvicorn
@@ -29,6 +30,7 @@ from pipeline.contracts import (
     VideoJob,
     VideoRequest,
 )
+from pipeline.contracts.playback import Playlist
 from pipeline.contracts.states import ENDED
 from pipeline.errors import Conflict, NotFound, Unavailable
 from pipeline.ids import new_id
@@ -180,6 +182,11 @@ class MemoryOperations(Operations):
         if (await self.job(job_id)).result is None:
             raise Conflict("The video is not completed.", code="not_completed")
         yield FILE[start:end]
+
+    async def video_playlist(self, job_id: str) -> Playlist:
+        if (await self.job(job_id)).result is None:
+            raise Unavailable("Nothing of the video is there yet.", code="not_begun", retry_after=2)
+        return Playlist(Fraction(25), (25,), complete=True)
 
     async def stream_video(self, request: VideoRequest) -> AsyncGenerator[bytes]:
         """FILE again and again: as often as the seed of the request says, or for ever."""

@@ -91,10 +91,10 @@ async def test_same_sound_same_frames_as_the_video_that_the_request_makes(
 ) -> None:
     async with works(tmp_path, CountedModels()) as place:
         with listening(monkeypatch) as heard:
-            data = await all_of(place, asked(40, seed=9))
+            data = await all_of(place, asked(30, seed=9))
         assert boxes(data)[:4] == ["ftyp", "moov", "moof", "mdat"]
         assert boxes(data).count("moof") > 4
-        job = await place.jobs.wait((await place.jobs.submit(asked(40, seed=9))).id, 30)
+        job = await place.jobs.wait((await place.jobs.submit(asked(30, seed=9))).id, 30)
         assert job.state == "completed", job.error
         whole = place.models.filmed[0]
         assert np.array_equal(np.concatenate(heard), whole.speech.samples)
