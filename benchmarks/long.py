@@ -3,7 +3,7 @@
     python -m benchmarks.long [--sentences 400]
 
 On servers of its own, over HTTP, with the embedded backends. Wants an idle machine, and some minutes: 400 sentences are
-about twenty minutes of video, made once without a break and once with a kill -9 of everything in the middle.
+about half an hour of video, made once without a break and once with a kill -9 of everything in the middle.
 """
 
 from __future__ import annotations

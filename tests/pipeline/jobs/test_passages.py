@@ -8,11 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import av
+import numpy as np
 import pytest
 
 from pipeline.contracts import VideoRequest
 from pipeline.jobs.passages import KeptPassages
 from pipeline.media import stretches
+from pipeline.media.audio import encode_audio
 from pipeline.nodes import film as film_node
 from pipeline.nodes import passages as node_passages
 from pipeline.nodes.sound import Sound
@@ -107,6 +109,16 @@ async def test_same_request_same_bytes_and_short_films_are_made_in_one_piece(tmp
         assert place.models.calls["film"] == 2
     async with works(tmp_path / "two", CountedModels()) as place:
         assert await ended(place, asked(50)) == first
+
+
+async def test_a_long_recording_is_made_in_passages(tmp_path: Path) -> None:
+    tone = (0.2 * np.sin(np.arange(25 * 16_000) / 20)).astype(np.float32)
+    wav = b"".join(encode_audio(iter([tone]), 16_000, "wav"))
+    async with works(tmp_path, CountedModels()) as place:
+        data = await ended(place, asked(0, text=None, audio=wav))
+        assert drawn(place.models) == [0, 100, 200]
+        greys, seconds = seen(data)
+        assert (len(greys), seconds) == (250, pytest.approx(25, abs=0.03))
 
 
 async def test_what_a_crash_left_is_not_drawn_again_and_the_film_is_the_same(tmp_path: Path) -> None:
