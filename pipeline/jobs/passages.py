@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import Damaged, NotFound
@@ -33,11 +34,13 @@ class KeptPassages:
         self._artifacts = artifacts
         self._digests = digests
         self._backend = backend
+        self._asked = -1
         self.used = False
         """Whether there are any, as far as this object knows."""
 
     async def find(self, number: int) -> bytes | None:
-        key = _key(self._film, number)
+        key = passage_key(self._film, number)
+        self._asked = max(self._asked, number)
         made = await self._journal.read(lambda connection: nodes.find(connection, key))
         if made is None:
             return None
@@ -55,7 +58,7 @@ class KeptPassages:
         stored = await asyncio.to_thread(self._artifacts.put, data)
         self._digests.add(stored.digest)
         made = Made(
-            key=_key(self._film, number),
+            key=passage_key(self._film, number),
             kind=KIND,
             backend=self._backend,
             artifact=stored.digest,
@@ -73,14 +76,17 @@ class KeptPassages:
 
     async def forget(self) -> None:
         """Lets all of them go."""
-        kept = await self._journal.read(lambda connection: list(self._kept(connection)))
+        kept = await self._journal.read(lambda connection: list(self._kept(connection, self._asked)))
         await self._forget([made.artifact for made in kept])
 
-    def _kept(self, connection: Connection) -> Iterator[Made]:
-        number = 0
-        while (made := nodes.find(connection, _key(self._film, number))) is not None:
-            yield made
-            number += 1
+    def _kept(self, connection: Connection, least: int = -1) -> Iterator[Made]:
+        """From the header on to the first that is missing after number `least`."""
+        for number in count():
+            made = nodes.find(connection, passage_key(self._film, number))
+            if made is not None:
+                yield made
+            elif number > least:
+                return
 
     async def _forget(self, artifacts: list[str]) -> None:
         def forget(connection: Connection) -> None:
@@ -92,5 +98,6 @@ class KeptPassages:
             await asyncio.to_thread(self._artifacts.delete, artifact)
 
 
-def _key(film: str, number: int) -> str:
+def passage_key(film: str, number: int) -> str:
+    """Content key of a passage of the film with this key."""
     return digest_of(KIND, film, number)

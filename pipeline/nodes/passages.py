@@ -86,7 +86,7 @@ class PassageFilm:
         raise, and `TooLarge` where the file grows past `limits.video_megabytes`."""
         places = list(cut_up(self._frames, self._portrait.fps))
         self._tell(0, self._frames)
-        if await passages.find(len(places)) is None:  # each is kept after those before it
+        if not await _all_kept(len(places), passages):
             await sound.reach(1)
             await self._make(places, sound, passages)
         return await self._joined(len(places), passages)
@@ -95,6 +95,8 @@ class PassageFilm:
         rate, fps = sound.sample_rate, self._portrait.fps
         writer = await asyncio.to_thread(FragmentWriter, size=self._portrait.size, fps=fps, sample_rate=rate)
         header, written = await passages.find(0), 0
+        if header is None:
+            await passages.forget()  # without it, nobody knows how the others were encoded
         async with aclosing(self._drawn(places, sound, passages)) as drawn:
             async for number, made in drawn:
                 first, count = places[number - 1]
@@ -146,15 +148,18 @@ class PassageFilm:
         request = await asked_for(self._portrait, sound, first, count, self._bench.settings.limits)
         if request is None or request.frame_count != count:
             raise Damaged("The speech is shorter than it was when it was measured.")
-        drawing = self._bench.models.passage(self._backend, request, self._encoding)
-        async for made in drawing:
+        drawn: CodedStretch | None = None
+        async for made in self._bench.models.passage(self._backend, request, self._encoding):
             if isinstance(made, CodedStretch):
-                if (ledger := timings.current.get()) is not None:
-                    for stage, seconds in made.timings.items():
-                        ledger.add(stage, seconds)
-                return made
-            self._told(first, made)
-        raise BackendFailed(f"lipsync-{self._backend} ended without the frames that it was asked for.")
+                drawn = made
+            else:
+                self._told(first, made)
+        if drawn is None:
+            raise BackendFailed(f"lipsync-{self._backend} ended without the frames that it was asked for.")
+        if (ledger := timings.current.get()) is not None:
+            for stage, seconds in drawn.timings.items():
+                ledger.add(stage, seconds)
+        return drawn
 
     def _told(self, first: int, done: int) -> None:
         self._done[first] = done
@@ -192,6 +197,14 @@ class PassageFilm:
             while piece := file.read(_PIECE):
                 writer.write(piece)
             return writer.commit()
+
+
+async def _all_kept(count: int, passages: Passages) -> bool:
+    """From the last on, which is kept after the others: mostly that one is all that has to be looked for."""
+    for number in range(count, -1, -1):
+        if await passages.find(number) is None:
+            return False
+    return True
 
 
 async def one(speech: Speech) -> AsyncGenerator[Speech]:

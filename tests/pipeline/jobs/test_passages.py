@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from pipeline.contracts import VideoRequest
-from pipeline.jobs.passages import KeptPassages
+from pipeline.jobs.passages import KeptPassages, passage_key
 from pipeline.media import stretches
 from pipeline.media.audio import encode_audio
 from pipeline.nodes import film as film_node
 from pipeline.nodes import passages as node_passages
 from pipeline.nodes.sound import Sound
+from pipeline.storage import nodes
+from pipeline.storage.database import Database
 from tests.pipeline.jobs.works import CountedModels, Hold, grey, works
 
 pytestmark = pytest.mark.anyio
@@ -132,19 +134,25 @@ async def test_what_a_crash_left_is_not_drawn_again_and_the_film_is_the_same(tmp
     assert not [name for name in again.calls if name.startswith("speak")]
 
 
-async def test_a_passage_that_was_damaged_is_drawn_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", [0, 2])
+async def test_a_passage_that_was_damaged_is_drawn_again(damaged: int, tmp_path: Path) -> None:
     async with works(tmp_path / "other", CountedModels()) as place:
         whole = await ended(place, asked(120))
     job_id, key = await half_made(tmp_path / "one", asked(120), 3)
-    async with works(tmp_path / "one", CountedModels()) as place:
-        digests: set[str] = set()
-        await KeptPassages(key, place.journal, place.artifacts, digests).find(2)
-        (damaged,) = digests
-        path = tmp_path / "one" / "artifacts" / damaged[:2] / damaged
-        path.chmod(0o600)
-        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    database = Database.in_folder(tmp_path / "one")
+    made = database.read(lambda connection: nodes.find(connection, passage_key(key, damaged)))
+    database.close()
+    assert made is not None
+    digest = made.artifact
+    path = tmp_path / "one" / "artifacts" / digest[:2] / digest
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    async with works(tmp_path / "one", again := CountedModels()) as place:
         assert (await place.jobs.wait(job_id, 60)).state == "completed"
         assert await film(place, job_id) == whole
+    # Of the header, all depends.
+    assert drawn(again)[0] == {0: 0, 2: 100}[damaged]
+    assert 200 not in drawn(again) or damaged == 0
 
 
 async def test_cancelled_within_a_passage_and_removed_with_all_that_was_made(tmp_path: Path) -> None:
