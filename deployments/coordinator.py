@@ -16,6 +16,7 @@ from deployments import cluster_status
 from deployments.backends import registry
 from deployments.backends.registry import CAPABILITIES
 from deployments.handles import HandleModels
+from deployments.live_calls import LiveCalls
 from deployments.placement import arrangement
 from deployments.placement.desk import Desk
 from deployments.placement.footprints import Footprints
@@ -70,7 +71,7 @@ if TYPE_CHECKING:
     from pipeline.jobs.jobs import Jobs
 
 
-class Coordinator:
+class Coordinator(LiveCalls):
     """Every operation of the product, typed; the ingress and the Python handle call these methods.
 
     `folder` is where jobs and what they make are kept, `handles` are the model deployments by capability and backend,

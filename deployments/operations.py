@@ -36,6 +36,7 @@ from pipeline.contracts import (
     VoiceList,
     VoiceProfile,
 )
+from pipeline.contracts.live import LiveMessage, LiveRequest
 from pipeline.contracts.placement import ModelWish, Placement
 from pipeline.contracts.playback import Playlist
 from pipeline.ids import new_id
@@ -83,6 +84,22 @@ class Operations:
         finally:
             # Not awaited: whoever was cancelled has no time for it.
             self._handle.options(method_name="end_stream").remote(stream)
+
+    async def begin_live(self, session: str, request: LiveRequest, longest: float) -> None:
+        """Opens a live session under this name, which is used once, for at most so many seconds."""
+        await self._call("begin_live", session, request, longest)
+
+    async def take_from_live(self, session: str) -> list[str | bytes]:
+        """What goes to its client next, as it comes: news in JSON (`LiveNews`), and pieces of a fragmented MP4. Empty
+        after the last. Who stops waiting for it ends the session."""
+        return await self._call("take_from_live", session)
+
+    async def say_in_live(self, session: str, message: LiveMessage) -> None:
+        await self._call("say_in_live", session, message)
+
+    def end_live(self, session: str) -> None:
+        """Ends a session, if it has not ended. Not waited for: whoever was cancelled has no time for it."""
+        self._handle.options(method_name="end_live").remote(session)
 
     async def upscale(self, request: UpscalePicture) -> bytes:
         return await self._call("upscale", request)

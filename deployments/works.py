@@ -20,6 +20,7 @@ from pipeline.jobs.builder import Builder
 from pipeline.jobs.feed import Feed
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.journal import Journal
+from pipeline.jobs.live_sessions import LiveSessions
 from pipeline.jobs.playback import Playback
 from pipeline.jobs.runner import PlainRunner, Runner
 from pipeline.jobs.streams import Streams
@@ -83,6 +84,7 @@ class Works:
         self._journal: Journal | None = None
         self._streams: Streams | None = None
         self._playback: Playback | None = None
+        self._live: LiveSessions | None = None
 
     async def jobs(self) -> Jobs:
         """Raises what opening them raised, and tries again the next time."""
@@ -102,6 +104,12 @@ class Works:
         assert self._playback is not None  # noqa: S101 - made with the jobs
         return self._playback
 
+    async def live(self) -> LiveSessions:
+        """Raises as `jobs` does."""
+        await self.jobs()
+        assert self._live is not None  # noqa: S101 - made before the jobs
+        return self._live
+
     async def _open(self) -> Jobs:
         database = self._database
         feed = Feed()
@@ -118,6 +126,7 @@ class Works:
         runner = _runner(self._settings, self._folder, self._runtime)
         webhooks = Webhooks(database, self._settings.webhooks, self._metrics)
         self._streams = Streams(bench, planner, builder, self._metrics)
+        self._live = LiveSessions(bench, planner, builder, self._metrics)
         jobs = Jobs(self._settings, journal, feed, planner, builder, runner, self.artifacts, self._metrics, webhooks)
         self._playback = Playback(jobs, journal, self.artifacts)
         await jobs.open()
@@ -131,6 +140,8 @@ class Works:
             jobs = await self._opening
             if self._streams is not None:
                 await self._streams.close()
+            if self._live is not None:
+                await self._live.close()
             await jobs.close()
         if self._watching is not None:
             self._watching.cancel()

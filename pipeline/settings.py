@@ -134,6 +134,10 @@ class Jobs(Section):
     """Steps that make video, at the same time."""
     streams: Annotated[int, whole(1, 1000)] = 8
     """Videos that are watched while they are made, at the same time; one past it is told to come back (429)."""
+    live: Annotated[int, whole(1, 1000)] = 4
+    """Live sessions at the same time; one past it is told to come back (429)."""
+    idle_seconds: Seconds = 300.0
+    """A live session is ended when nothing has been said in it for so long, by either side."""
     retries: Annotated[int, whole(0, 20)] = 3
     """How often a step is tried again that failed in a way that may pass."""
     retry_seconds: Seconds = 1.0

@@ -87,6 +87,19 @@ def sentences(text: str, language: str, longest: int = PIECE) -> list[str]:
     return [piece for piece in pieces if _says_something(piece)]
 
 
+def ended(text: str, language: str, longest: int = PIECE) -> int:
+    """How many characters of a text that is still being written are whole sentences, whatever follows them: those
+    before a line break, those after which another has begun, and of one that is too long as much as is cut off."""
+    base = language.lower().partition("-")[0]
+    start = max((match.end() for match in _LINE_BREAKS.finditer(text)), default=0)
+    line = text[start:]
+    # Whether a mark ends a sentence is seen by the letter that comes after it.
+    ends = [end for end in _ends_of(line, base) if _says_something(line[end:])]
+    if not ends and len(line) > longest:
+        return start + _last_cut(line, longest)
+    return start + (ends[-1] if ends else 0)
+
+
 def _is_unspeakable(character: str) -> bool:
     if character.isprintable() or character in _BREAKING:
         return False
@@ -114,6 +127,16 @@ def _says_something(text: str) -> bool:
 
 
 def _cut_sentences(line: str, language: str) -> Iterator[str]:
+    start = 0
+    for end in _ends_of(line, language):
+        yield line[start:end].strip()
+        start = end
+    if line[start:].strip():
+        yield line[start:].strip()
+
+
+def _ends_of(line: str, language: str) -> Iterator[int]:
+    """Where the sentences of a line end that have a mark at their end."""
     ends = _ENDS + (";" if language == "el" else "")  # Greek asks with what NFC writes as a semicolon
     start = place = 0
     while place < len(line):
@@ -128,10 +151,8 @@ def _cut_sentences(line: str, language: str) -> Iterator[str]:
             place += 1
         wide = any(character in _WIDE_ENDS for character in mark)
         if wide or (line[place : place + 1].isspace() and _ends_here(line, start, first, mark, place, language)):
-            yield line[start:place].strip()
+            yield place
             start = place
-    if line[start:].strip():
-        yield line[start:].strip()
 
 
 def _ends_here(line: str, start: int, first: int, mark: str, place: int, language: str) -> bool:

@@ -13,6 +13,7 @@ from deployments.ingress import (
     hls,
     jobs,
     library,
+    live,
     openai_audio,
     openai_images,
     openai_models,
@@ -64,6 +65,7 @@ def make_api(operations: Operations, settings: Settings, bounds: Bounds | None =
         jobs.router(operations, bounds),
         # Serve cuts off what takes longer; a stream that ends by itself leaves its client an orderly end.
         events.router(operations, bounds, seconds=0.9 * settings.server.request_seconds),
+        live.router(operations, settings, seconds=0.9 * settings.server.request_seconds),
         *(part.router(operations) for part in (usage, speech, transcriptions, library, system, placement)),
         *(
             part.router(operations)

@@ -61,3 +61,10 @@ def coded(
     begins = min(packet.pts or 0 for packet in packets)
     shown = None if in_order else tuple((packet.pts or 0) - begins for packet in packets)
     yield CodedStretch(bytes(encoder.extradata or b""), tuple(bytes(packet) for packet in packets), spent, shown)
+
+
+def codec(header: bytes) -> str:
+    """The name of what is encoded with these parameter sets (Annex B), as RFC 6381 has it: `avc1.`, and from the SPS
+    profile, constraints and level."""
+    start = header.index(b"\0\0\1\x67") + 4
+    return f"avc1.{header[start : start + 3].hex()}"

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import InvalidText
-from pipeline.text import PIECE, joined, normalise, sentences, words
+from pipeline.text import PIECE, ended, joined, normalise, sentences, words
 
 
 def refused(text, limit=1000):
@@ -163,3 +163,30 @@ def test_words_with_their_punctuation(text: str, expected: list[str]) -> None:
     found = [text[start:end] for start, end in words(text)]
     assert found == expected
     assert "".join(joined(found).split()) == "".join(text.split())
+
+
+TALK = (
+    "Good morning, Dr. Smith! It is 3.5 degrees (so I hear). \u201cIs it?\u201d she asked. Am 3. Oktober... war es.\n"
+    "A heading\nAnd \u00abvraiment ?\u00bb Yes. \u4f60\u597d\u3002\u518d\u89c1\u3002 U.S. troops left. J. Smith stayed"
+)
+
+
+@given(st.lists(st.integers(0, len(TALK)), max_size=30), st.sampled_from(["en", "de", "fr"]))
+def test_text_that_comes_in_pieces_has_the_same_sentences(cuts, language):
+    found, rest, start = [], "", 0
+    for end in [*sorted(cuts), len(TALK)]:
+        rest += TALK[start:end]
+        start = end
+        while over := ended(rest, language):
+            found += sentences(rest[:over], language)
+            rest = rest[over:]
+    assert found + sentences(rest, language) == sentences(TALK, language)
+
+
+def test_a_sentence_has_ended_when_another_has_begun():
+    assert ended("Hello there. ", "en") == 0
+    assert ended("Hello there. W", "en") == len("Hello there.")
+    assert ended("It is Dr. W", "en") == 0
+    assert ended("Hello there.\n", "en") == len("Hello there.\n")
+    assert ended("word " * 100, "en", 50) in range(1, 51)
+    assert ended("x" * 100, "en", 50) == 50

@@ -45,6 +45,8 @@ from pipeline.jobs.builder import Builder
 from pipeline.jobs.feed import Feed
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.journal import Journal
+from pipeline.jobs.live_sessions import LiveSessions
+from pipeline.jobs.pace import Pace
 from pipeline.jobs.runner import PlainRunner, Runner
 from pipeline.jobs.streams import Streams
 from pipeline.jobs.turns import Rank
@@ -271,7 +273,9 @@ async def works(
 
     avatars = AvatarStore(folder / "avatars")
     planner = Planner(models, settings, speaker, avatars, artifacts, at_once)
-    streams = Streams(Bench(models, artifacts, settings), planner, builder, Metrics(memory))
+    bench = Bench(models, artifacts, settings)
+    streams = Streams(bench, planner, builder, Metrics(memory))
+    live = LiveSessions(bench, planner, builder, Metrics(memory), lambda: Pace(1e9))
     jobs = Jobs(
         settings,
         journal,
@@ -287,9 +291,10 @@ async def works(
     try:
         yield SimpleNamespace(
             jobs=jobs, models=models, artifacts=artifacts, database=database, metrics=memory, journal=journal,
-            builder=builder, avatars=avatars, streams=streams,
+            builder=builder, avatars=avatars, streams=streams, live=live,
         )  # fmt: skip
     finally:
+        await live.close()
         await streams.close()
         await jobs.close()
         journal.close()

@@ -1,0 +1,68 @@
+"""Who is seen and heard in a live session: a portrait that can be drawn, and a voice that says a sentence."""
+
+from __future__ import annotations
+
+import asyncio
+from fractions import Fraction
+
+import numpy as np
+
+from pipeline.contracts import AnimationRequest, CodedStretch, Encoding, Speech, StretchRequest
+from pipeline.errors import BackendFailed
+from pipeline.graph import Graph
+from pipeline.jobs.builder import Builder
+from pipeline.jobs.run import remade
+from pipeline.jobs.turns import Rank
+from pipeline.nodes.bench import Bench
+from pipeline.nodes.film import Shot
+from pipeline.storage.parcels import unpack_portrait, unpack_speech
+
+
+class LiveFace:
+    """Of the plan of a video in which the face says something, whatever that is: its `film` says how it is drawn, its
+    first sentence how one is spoken. Both are made, and kept, as those of jobs are."""
+
+    def __init__(self, graph: Graph, bench: Bench, builder: Builder, rank: Rank) -> None:
+        self._graph = graph
+        self._film = graph.target
+        self._sentence = next(node for node in graph.nodes if node.kind == "speak")
+        self._shot = Shot.model_validate(self._film.parameters)
+        self._bench = bench
+        self._builder = builder
+        self._rank = rank
+        self.settings = bench.settings
+        self.backend = self._film.backend
+        self.size = self._shot.size
+        self.fps = Fraction(self._shot.fps)
+        self.language = self._shot.language
+        self.encoding = Encoding("mp4", self._shot.preset, self._shot.crf)
+
+    async def portrait(self) -> AnimationRequest:
+        """The portrait, silent. Raises as the nodes do that it is made by."""
+        shot, digest = self._shot, self._film.given.get("portrait")
+        if digest is None:
+            (name,) = self._film.inputs["portrait"]
+            digest = (await remade(self._graph, self._builder, name, self._rank)).artifact
+        found = unpack_portrait(await asyncio.to_thread(self._bench.artifacts.read, digest))
+        silence = Speech(np.zeros(0, np.float32), 1, None, shot.language)
+        return AnimationRequest(
+            found.picture, found.face, silence, shot.size, self.fps, shot.seed, shot.head_motion, shot.blink
+        )
+
+    async def spoken(self, text: str) -> Speech:
+        """One sentence, with the pause after it; of no length where the voice finds nothing to say in it. Raises what
+        the voice raises."""
+        sentence = self._sentence
+        node = sentence.model_copy(update={"parameters": {**sentence.parameters, "text": text}})
+        graph = Graph(nodes=tuple(node if each is sentence else each for each in self._graph.nodes))
+        digest = (await remade(graph, self._builder, node.name, self._rank)).artifact
+        return unpack_speech(await asyncio.to_thread(self._bench.artifacts.read, digest))
+
+    async def stretch(self, request: StretchRequest) -> CodedStretch:
+        """Raises what the lip-sync backend raises, and `BackendFailed` where it made fewer frames."""
+        made = await self._bench.models.stretch(self.backend, request, self.encoding)
+        if len(made.packets) != request.frame_count:
+            raise BackendFailed(
+                f"{self.backend} made {len(made.packets)} frames of {request.frame_count}.", code="frames_missing"
+            )
+        return made
