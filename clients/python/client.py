@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -17,6 +17,7 @@ from urllib.parse import quote
 from pydantic import TypeAdapter, ValidationError
 
 from clients.python.connection import Connection
+from clients.python.live import Live, session
 from clients.python.states import job_states
 from clients.python.studio import ENDED, Studio
 from pipeline.contracts import (
@@ -42,6 +43,7 @@ from pipeline.contracts import (
     VoiceList,
     VoiceProfile,
 )
+from pipeline.contracts.live import LiveRequest
 from pipeline.contracts.placement import ModelWish, Placement
 from pipeline.contracts.words import IdempotencyKey
 from pipeline.errors import InvalidRequest
@@ -114,6 +116,10 @@ class Client(Studio):
     def stream(self, request: VideoRequest) -> Generator[bytes, None, None]:
         body = _body(request, ("audio", "voice_clip", "portrait", "video"))
         return self._connection.pieces("POST", "/api/v1/videos/stream", repeatable=True, **body)
+
+    def live(self, request: LiveRequest) -> AbstractContextManager[Live]:
+        """A live session, for as long as the block lasts: a face that says what it is told to while it is written."""
+        return session(self.url, request, here=self._connection.here)
 
     def subtitles(self, video_id: str, format: SubtitleFormat = "srt") -> bytes:
         return self._connection.call("GET", f"/api/v1/videos/{_part(video_id)}/subtitles.{format}").content

@@ -42,7 +42,8 @@ class Connection:
         self.url = url.rstrip("/")
         self._patience = patience
         self._reached = False
-        here = _loopback(address.host)
+        self.here = here = _loopback(address.host)
+        """Whether the server is on this machine."""
         self._http = httpx.Client(
             base_url=address,
             timeout=httpx.Timeout(timeout, connect=CONNECT_SECONDS),

@@ -97,30 +97,29 @@ class LiveSession:
                 await asyncio.wait({self._speaking})
 
     async def _show(self, portrait: AnimationRequest) -> None:
-        writer: FragmentWriter | None = None
-        try:
-            while (reason := self._ending()) is None:
-                if self._speaking is not None and self._speaking.done():
-                    self._speaking.result()
-                await self._room()
-                await self._pace.until(float(self.frames / self._fps))
-                made = await self._drawn(portrait)
-                if writer is None:
-                    writer = await self._begun(made)
-                start = sample_at(self.frames, AUDIO_RATE, self._fps)
-                self.frames += len(made.packets)
-                end = sample_at(self.frames, AUDIO_RATE, self._fps)
+        writer = await asyncio.to_thread(FragmentWriter, size=self._face.size, fps=self._fps, sample_rate=AUDIO_RATE)
+        while (reason := self._ending()) is None:
+            if self._speaking is not None and self._speaking.done():
+                self._speaking.result()
+            await self._room()
+            await self._pace.until(float(self.frames / self._fps))
+            made = await self._drawn(portrait)
+            start, begins = sample_at(self.frames, AUDIO_RATE, self._fps), not self.frames
+            self.frames += len(made.packets)
+            end = sample_at(self.frames, AUDIO_RATE, self._fps)
+            if not begins:
                 self._tell_states(start, end)
-                writer.write_audio(self._sound.played(start, end))
-                self._put_piece(await to_its_end(writer.write_pictures, made))
-                self._sound.forget(end - self._margin(HEARD_BEFORE))
-                self._work.set()
-            if writer is not None:
-                self._put_piece(await to_its_end(writer.finish))
-            self._news(LiveNews(type="closed", at=self._seconds(self.frames), reason=reason))
-        finally:
-            if writer is not None:
-                writer.abandon()
+            writer.write_audio(self._sound.played(start, end))
+            piece = await to_its_end(writer.write_pictures, made)
+            if begins:
+                self._tell_ready(made)
+                self._put(writer.header)
+            self._put(piece)
+            self._sound.forget(end - self._margin(HEARD_BEFORE))
+            self._work.set()
+        if self.frames and (piece := await to_its_end(writer.finish)):
+            self._put(piece)
+        self._news(LiveNews(type="closed", at=self._seconds(self.frames), reason=reason))
 
     # What the client does
 
@@ -198,6 +197,18 @@ class LiveSession:
                 self._failed(error)
             self._sentences.popleft()
 
+    def _tell_ready(self, first: CodedStretch) -> None:
+        self._news(
+            LiveNews(
+                type="ready",
+                id=self._name,
+                content_type=f'video/mp4; codecs="{codec(first.header)},mp4a.40.2"',
+                size=self._face.size,
+                fps=float(self._fps),
+            )
+        )
+        self._news(LiveNews(type="listening", at=0.0))
+
     def _tell_states(self, start: int, end: int) -> None:
         """What happens in samples `start` to `end`, before they go out."""
         for said in self._sound.beginning(start, end):
@@ -225,23 +236,6 @@ class LiveSession:
             if cuts == self._sound.cuts:
                 return made
 
-    async def _begun(self, first: CodedStretch) -> FragmentWriter:
-        size = self._face.size
-        writer = await asyncio.to_thread(
-            FragmentWriter, size=size, fps=self._fps, sample_rate=AUDIO_RATE, encoding=self._face.encoding
-        )
-        self._news(
-            LiveNews(
-                type="ready",
-                id=self._name,
-                content_type=f'video/mp4; codecs="{codec(first.header)},mp4a.40.2"',
-                size=size,
-                fps=float(self._fps),
-            )
-        )
-        self._news(LiveNews(type="listening", at=0.0))
-        return writer
-
     def _ending(self) -> Reason | None:
         seconds = self._seconds(self.frames)
         if self._asked:
@@ -259,10 +253,6 @@ class LiveSession:
 
     def _failed(self, error: MouthpieceError) -> None:
         self._news(LiveNews(type="error", error=ErrorBody.model_validate(error.body()["error"])))
-
-    def _put_piece(self, piece: bytes) -> None:
-        if piece:
-            self._put(piece)
 
     def _put(self, item: Outgoing) -> None:
         self._outbox.append(item)

@@ -14,12 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.contracts import Speech, StretchRequest
+from pipeline.recent import Recent
 
 HOP: Final = 1.0
 """Seconds from one window to the next; each counts for two of them, most in the middle."""
 BEFORE: Final = 2.0
 AFTER: Final = 0.5
 """Seconds heard besides. With two hops each way they are what HEARD_BEFORE and HEARD_AFTER promise."""
+
+REMEMBERED: Final = 64
+"""Windows that are kept, of some 5 KB each: a stretch needs two or three, and the next one nearly the same."""
+
+Remembered = Recent[NDArray[np.float32]]
 
 Analysis = Callable[[Speech, int], NDArray[np.float32]]
 """(frames, k) curves of a speech that so many frames cover."""
@@ -29,12 +35,13 @@ class Windows:
     """The curves that `analyse` makes, frame by frame of the video that `request` is a stretch of.
 
     A frame's values depend on the sound from BEFORE + HOP seconds before it to HOP + AFTER after it at the least, and
-    never on where the stretch begins.
+    never on where the stretch begins. `remembered`, of the same analysis, spares what was measured for another stretch.
     """
 
-    def __init__(self, request: StretchRequest, analyse: Analysis) -> None:
+    def __init__(self, request: StretchRequest, analyse: Analysis, remembered: Remembered | None = None) -> None:
         self._request = request
         self._analyse = analyse
+        self._remembered = remembered or Recent(REMEMBERED)
         fps = request.animation.fps
         self._hop = max(1, round(HOP * fps))
         self._before, self._after = round(BEFORE * fps), max(1, round(AFTER * fps))
@@ -69,8 +76,20 @@ class Windows:
             if start < 0:
                 raise ValueError(f"frame {begin} has to be heard, and the speech begins with {request.heard_from}")
             heard = _rounded(speech.cut(start, stop))
-            self._made[number] = begin, self._analyse(heard, min(end - begin, heard.frame_count(request.animation.fps)))
+            self._made[number] = (
+                begin,
+                self._measured(heard, min(end - begin, heard.frame_count(request.animation.fps))),
+            )
         return self._made[number]
+
+    def _measured(self, heard: Speech, count: int) -> NDArray[np.float32]:
+        how = repr((heard.phonemes, heard.sample_rate, self._request.animation.fps, count))
+        key = Recent.key(heard.samples.tobytes(), how.encode())
+        curves = self._remembered.get(key)
+        if curves is None:
+            curves = self._analyse(heard, count)
+            self._remembered.put(key, curves)
+        return curves
 
 
 def _rounded(speech: Speech) -> Speech:

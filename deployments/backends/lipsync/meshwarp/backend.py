@@ -21,6 +21,8 @@ from deployments.backends.lipsync.meshwarp.head import Head
 from deployments.backends.lipsync.meshwarp.layers import Mouth
 from deployments.backends.lipsync.meshwarp.motion import Motion, Moves
 from deployments.backends.lipsync.meshwarp.portrait import PAD, Canvas, cut
+from deployments.backends.lipsync.windows import REMEMBERED as WINDOWS
+from deployments.backends.lipsync.windows import Remembered
 from pipeline.contracts import AnimationRequest, Frames, StretchRequest
 from pipeline.recent import Recent
 
@@ -39,6 +41,7 @@ class Meshwarp:
             raise ValueError(f"threads is {threads}, not at least 1")
         self._threads = threads
         self._scenes: Recent[Scene] = Recent(REMEMBERED)
+        self._windows: Remembered = Recent(WINDOWS)
 
     def animate(self, request: AnimationRequest) -> Iterator[Frames]:
         """Raises `InvalidRequest` before the first chunk where size, face or options can't be drawn."""
@@ -47,7 +50,7 @@ class Meshwarp:
     def stretch(self, request: StretchRequest) -> Iterator[Frames]:
         """Raises as `animate` does."""
         check(request.animation)
-        scene, motion = self._scene(request.animation), Motion(request)
+        scene, motion = self._scene(request.animation), Motion(request, self._windows)
         length, end = max(1, round(request.animation.fps / 2)), request.first + request.frame_count
         runs = (motion.run(first, min(length, end - first)) for first in range(request.first, end, length))
         if self._threads == 1 or request.frame_count <= length:

@@ -11,7 +11,7 @@ from deployments.backends.lipsync.meshwarp.eyes import Gaze, Looks
 from deployments.backends.lipsync.meshwarp.head import head_poses, loudness
 from deployments.backends.lipsync.mouth import CHANNELS, MouthTrack
 from deployments.backends.lipsync.visemes.track import mouth_track
-from deployments.backends.lipsync.windows import Windows
+from deployments.backends.lipsync.windows import Remembered, Windows
 from pipeline.contracts import Speech, StretchRequest
 
 
@@ -29,9 +29,9 @@ class Moves:
 class Motion:
     """The one motion of a video, whichever stretch of it is made: the same frame moves the same in all of them."""
 
-    def __init__(self, request: StretchRequest) -> None:
+    def __init__(self, request: StretchRequest, remembered: Remembered | None = None) -> None:
         self._request = request.animation
-        self._heard = Windows(request, self._curves)
+        self._heard = Windows(request, self._curves, remembered)
         self._gaze = Gaze(request.animation)
 
     def run(self, first: int, count: int) -> Moves:

@@ -1,0 +1,266 @@
+"""Live sessions over a real WebSocket, with the real voice and the real face: what is seen and heard, and when."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from clients.python.client import Client
+from clients.python.live import Live
+from pipeline.contracts.live import LiveNews, LiveRequest
+from pipeline.errors import InvalidRequest, Unavailable, UnknownName, UnusableFace
+
+RATE = 48_000
+
+
+class Watched:
+    """A session, and what came of it so far."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self.news: list[LiveNews] = []
+        self.data = b""
+        self._coming: Iterator[LiveNews | bytes] = iter(live)
+
+    def until(self, wanted: Callable[[LiveNews], bool]) -> LiveNews:
+        for item in self._coming:
+            if isinstance(item, bytes):
+                self.data += item
+                continue
+            self.news.append(item)
+            if wanted(item):
+                return item
+        raise EOFError
+
+    def state(self, type: str) -> LiveNews:
+        return self.until(lambda news: news.type == type)
+
+    def pieces(self, count: int) -> None:
+        while count:
+            item = next(self._coming)
+            if isinstance(item, bytes):
+                self.data += item
+                count -= 1
+            else:
+                self.news.append(item)
+
+    def rest(self) -> None:
+        self.live.finish()
+        self.state("closed")
+        assert list(self._coming) == []
+
+    def frames(self) -> np.ndarray:
+        """(frames, height, width) float32 luma."""
+        with av.open(io.BytesIO(self.data), "r") as file:
+            return np.stack([f.to_ndarray()[: f.height].astype(np.float32) for f in file.decode(video=0)])
+
+    def sound(self) -> np.ndarray:
+        with av.open(io.BytesIO(self.data), "r") as file:
+            return np.concatenate([frame.to_ndarray()[0] for frame in file.decode(audio=0)])
+
+
+def steps(frames: np.ndarray) -> np.ndarray:
+    """How much each frame differs from the one before it: the mean of the 1 % that differ most."""
+    differences = np.abs(np.diff(frames, axis=0)).reshape(len(frames) - 1, -1)
+    kept = differences.shape[1] // 100
+    return np.sort(differences, axis=1)[:, -kept:].mean(axis=1)
+
+
+def at(seconds: float | None) -> int:
+    assert seconds is not None
+    return round(seconds * 25)
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[Client]:
+    with Client(url) as client:
+        yield client
+
+
+def test_a_face_that_waits_speaks_is_cut_short_and_speaks_again(client: Client, photo: bytes) -> None:
+    with client.live(LiveRequest(portrait=photo, size=256, seed=3)) as live:
+        seen = Watched(live)
+        assert seen.state("ready").content_type == 'video/mp4; codecs="avc1.64000d,mp4a.40.2"'
+        seen.pieces(7)  # idle
+        for piece in (
+            "What a ",
+            "fine day, isn't",
+            " it? I would",
+            " say that we all go out for a walk along the river",
+        ):
+            live.say(piece)
+        live.end()
+        first = seen.state("speaking")
+        second = seen.state("speaking")
+        assert (first.text, (second.text or "")[:11]) == ("What a fine day, isn't it?", "I would say")
+        seen.pieces(4)
+        live.interrupt()
+        cut = seen.state("interrupted")
+        assert second.text is not None
+        assert second.text.startswith(cut.text or "-")
+        assert seen.state("listening").at == cut.at
+        seen.pieces(3)
+        live.say("Well.")
+        live.end()
+        third = seen.state("speaking")
+        seen.state("listening")
+        seen.pieces(2)
+        seen.rest()
+    frames, sound = seen.frames(), seen.sound()
+    assert abs(len(frames) / 25 - len(sound) / RATE) < 1 / 25
+    assert len(frames) == at(seen.news[-1].at)
+    # Something moves in every second, also where nothing is said.
+    moved = steps(frames)
+    seconds = [frames[second : second + 25] for second in range(0, len(frames) - 25, 5)]
+    assert min(np.abs(span - span[0]).mean(axis=(1, 2)).max() for span in seconds) > 0.2
+    # No jump where one fragment follows another, where speech begins and ends, and where it is cut off.
+    joins = set(range(8, len(frames), 8))
+    inside = [step for number, step in enumerate(moved, 1) if number not in joins]
+    assert np.mean([moved[join - 1] for join in joins]) < 1.3 * np.mean(inside)
+    for moment in (first.at, second.at, cut.at, third.at):
+        assert moved[at(moment) - 3 : at(moment) + 3].max() < 1.2 * max(inside)
+    # Silence but for what is said, and no click in it.
+    assert cut.at is not None
+    assert third.at is not None
+    assert first.at is not None
+    assert np.abs(sound[: round((first.at - 0.03) * RATE)]).max() < 0.003
+    assert np.abs(sound[round((cut.at + 0.08) * RATE) : round((third.at - 0.03) * RATE)]).max() < 0.003
+    assert np.abs(sound[round((cut.at - 0.2) * RATE) : round(cut.at * RATE)]).max() > 0.02
+    around = np.abs(np.diff(sound))
+    end = round(cut.at * RATE)
+    assert around[end : end + 4000].max() <= around[: end - 480].max()
+
+
+def test_several_at_once_hear_each_their_own(client: Client) -> None:
+    """Each speaks at a pitch of its own, which is found again in its sound and in no other's."""
+    pitches = (-7.0, 0.0, 7.0)
+    found: dict[float, Watched] = {}
+
+    def session(pitch: float) -> None:
+        with client.live(LiveRequest(prompt="her", size=128, pitch=pitch)) as live:
+            found[pitch] = seen = Watched(live)
+            seen.state("ready")
+            live.say("Oh, we are all away, are we?")
+            live.end()
+            seen.state("speaking")
+            seen.state("listening")
+            seen.rest()
+
+    threads = [threading.Thread(target=session, args=(pitch,)) for pitch in pitches]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    spoken = {}
+    for pitch, seen in found.items():
+        (said,) = [news for news in seen.news if news.type == "speaking"]
+        spoken[pitch] = alone(client, pitch)
+        sound = seen.sound()[round((said.at or 0) * RATE) :][: len(spoken[pitch])]
+        assert len(found) == 3
+        for other in spoken:
+            alike = float(np.corrcoef(sound, spoken[other][: len(sound)])[0, 1]) if other in spoken else 0.0
+            assert (alike > 0.98) == (other == pitch), (pitch, other, alike)
+
+
+def alone(client: Client, pitch: float) -> np.ndarray:
+    """The same sentence without a face."""
+    from pipeline.contracts import SpeakRequest
+    from pipeline.media.audio import decode_audio
+    from pipeline.media.resampler import Resampler
+
+    wav = b"".join(client.speak(SpeakRequest(text="Oh, we are all away, are we?", pitch=pitch)))
+    samples, rate = decode_audio(wav, field="audio", max_seconds=60)
+    resampler = Resampler(rate, RATE)
+    return np.concatenate([resampler.feed(samples), resampler.finish()])
+
+
+def test_what_is_wrong_is_said_and_the_next_session_works(client: Client) -> None:
+    for request, kind, field in (
+        (LiveRequest(avatar="nobody"), Exception, None),
+        (LiveRequest(prompt="her", voice="nobody"), UnknownName, "voice"),
+        (LiveRequest(prompt="her", avatar="her"), InvalidRequest, "prompt"),
+        (LiveRequest(portrait=b"nothing"), Exception, "portrait"),
+        (LiveRequest(portrait=noise()), UnusableFace, "portrait"),
+    ):
+        with client.live(request) as live, pytest.raises(kind) as caught:
+            Watched(live).state("ready")
+        assert field is None or getattr(caught.value, "field", None) == field
+    with client.live(LiveRequest(prompt="her", size=128)) as live:
+        Watched(live).state("ready")
+
+
+def noise() -> bytes:
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (256, 256, 3), np.uint8)).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("first", "code", "field"),
+    [
+        ("not json", "invalid_json", "body"),
+        ("[1]", "invalid_json", "body"),
+        (b"bytes", "invalid_request", "body"),
+        ('{"size": 127}', "invalid_request", "size"),
+        ('{"size": "512"}', "invalid_request", "size"),
+        ('{"colour": "red"}', "unknown_field", "colour"),
+        ('{"text": "Hello."}', "unknown_field", "text"),
+        ('{"portrait": "%%%"}', "invalid_base64", "portrait"),
+        ('{"portrait": 7}', "invalid_base64", "portrait"),
+        ('{"language": "xx"}', "unknown_name", "language"),
+    ],
+)
+def test_a_first_message_that_is_none(url: str, first: str | bytes, code: str, field: str) -> None:
+    with socket(url) as connection:
+        connection.send(first)
+        refused(connection, code, field)
+
+
+@pytest.mark.parametrize(
+    ("later", "code", "field"),
+    [
+        ("not json", "invalid_json", "body"),
+        ('{"type": "sing"}', "invalid_request", "type"),
+        ('{"text": "no type"}', "missing_field", "type"),
+        ('{"type": "text", "text": 7}', "invalid_request", "text"),
+        (json.dumps({"type": "text", "text": "x" * 70_000}), "text_too_long", "text"),
+    ],
+)
+def test_a_later_message_that_is_none(url: str, later: str, code: str, field: str) -> None:
+    with socket(url) as connection:
+        connection.send('{"prompt": "her", "size": 128}')
+        connection.send(later)
+        refused(connection, code, field)
+
+
+def socket(url: str) -> ClientConnection:
+    return connect(f"{url.replace('http', 'ws')}/api/v1/live", proxy=None)
+
+
+def refused(connection: ClientConnection, code: str, field: str) -> None:
+    error: dict[str, Any] = {}
+    with pytest.raises(ConnectionClosed) as caught:
+        while True:
+            message = connection.recv()
+            if isinstance(message, str) and (found := json.loads(message))["type"] == "error":
+                error = found["error"]
+    assert (error["code"], error["field"]) == (code, field)
+    assert caught.value.rcvd is not None
+    assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1008, code)
+
+
+def test_no_server_there() -> None:
+    with Client("http://127.0.0.1:1") as client, pytest.raises(Unavailable) as caught, client.live(LiveRequest()):
+        pass
+    assert caught.value.code == "no_server"
