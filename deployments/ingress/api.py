@@ -20,6 +20,7 @@ from deployments.ingress import (
     openai_transcriptions,
     openai_videos,
     openai_voices,
+    pages,
     parameters,
     placement,
     speech,
@@ -82,4 +83,5 @@ def make_api(operations: Operations, settings: Settings, bounds: Bounds | None =
     for router in routers:
         api.include_router(router, dependencies=[Depends(parameters.known)])
     system.install_docs(api)
+    pages.install(api)
     return api

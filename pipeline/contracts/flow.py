@@ -240,6 +240,9 @@ class Encoding:
     format: VideoFormat = "mp4"
     preset: str = "veryfast"
     crf: int = 20
+    even: bool = False
+    """Whether no frame is worse than another because few follow that are made of it: for stretches so short that
+    their last frames would be, which is seen as a pulse."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class LiveFace:
         self.size = self._shot.size
         self.fps = Fraction(self._shot.fps)
         self.language = self._shot.language
-        self.encoding = Encoding("mp4", self._shot.preset, self._shot.crf)
+        self.encoding = Encoding("mp4", self._shot.preset, self._shot.crf, even=True)
 
     async def portrait(self) -> AnimationRequest:
         """The portrait, silent. Raises as the nodes do that it is made by."""

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 _STRETCH: Final = {"g": "100000", "sc_threshold": "0"}
 """No other key frame than the first."""
 _IN_ORDER: Final = {"bf": "0"}
+_EVEN: Final = {"mbtree": "0", "rc-lookahead": "0"}
 
 
 def options(encoding: Encoding, *, in_order: bool) -> dict[str, str]:
     """x264's, of every stretch of a video: with the same, size and rate besides, all have the same parameter sets."""
     kept = {"preset": encoding.preset, "crf": str(encoding.crf), **_STRETCH}
-    return kept | _IN_ORDER if in_order else kept
+    return kept | (_IN_ORDER if in_order else {}) | (_EVEN if encoding.even else {})
 
 
 def coded(

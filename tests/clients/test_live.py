@@ -16,8 +16,11 @@ from websockets.sync.client import ClientConnection, connect
 
 from clients.python.client import Client
 from clients.python.live import Live
+from pipeline.contracts import SpeakRequest
 from pipeline.contracts.live import LiveNews, LiveRequest
 from pipeline.errors import InvalidRequest, Unavailable, UnknownName, UnusableFace
+from pipeline.media.audio import decode_audio
+from pipeline.media.resampler import Resampler
 
 RATE = 48_000
 
@@ -69,10 +72,12 @@ class Watched:
 
 
 def steps(frames: np.ndarray) -> np.ndarray:
-    """How much each frame differs from the one before it: the mean of the 1 % that differ most."""
-    differences = np.abs(np.diff(frames, axis=0)).reshape(len(frames) - 1, -1)
-    kept = differences.shape[1] // 100
-    return np.sort(differences, axis=1)[:, -kept:].mean(axis=1)
+    """How much each frame differs from the one before it: the mean of the 5 % that differ most of the means of 8 x 8
+    pixels, in which a move shows and the noise of the encoder does not."""
+    count, height, width = frames.shape
+    means = frames.reshape(count, height // 8, 8, width // 8, 8).mean(axis=(2, 4))
+    differences = np.abs(np.diff(means, axis=0)).reshape(count - 1, -1)
+    return np.sort(differences, axis=1)[:, -differences.shape[1] // 20 :].mean(axis=1)
 
 
 def at(seconds: float | None) -> int:
@@ -90,7 +95,7 @@ def test_a_face_that_waits_speaks_is_cut_short_and_speaks_again(client: Client, 
     with client.live(LiveRequest(portrait=photo, size=256, seed=3)) as live:
         seen = Watched(live)
         assert seen.state("ready").content_type == 'video/mp4; codecs="avc1.64000d,mp4a.40.2"'
-        seen.pieces(7)  # idle
+        seen.pieces(4)  # idle
         for piece in (
             "What a ",
             "fine day, isn't",
@@ -102,7 +107,7 @@ def test_a_face_that_waits_speaks_is_cut_short_and_speaks_again(client: Client, 
         first = seen.state("speaking")
         second = seen.state("speaking")
         assert (first.text, (second.text or "")[:11]) == ("What a fine day, isn't it?", "I would say")
-        seen.pieces(4)
+        seen.pieces(3)
         live.interrupt()
         cut = seen.state("interrupted")
         assert second.text is not None
@@ -113,7 +118,7 @@ def test_a_face_that_waits_speaks_is_cut_short_and_speaks_again(client: Client, 
         live.end()
         third = seen.state("speaking")
         seen.state("listening")
-        seen.pieces(2)
+        seen.pieces(1)
         seen.rest()
     frames, sound = seen.frames(), seen.sound()
     assert abs(len(frames) / 25 - len(sound) / RATE) < 1 / 25
@@ -123,11 +128,12 @@ def test_a_face_that_waits_speaks_is_cut_short_and_speaks_again(client: Client, 
     seconds = [frames[second : second + 25] for second in range(0, len(frames) - 25, 5)]
     assert min(np.abs(span - span[0]).mean(axis=(1, 2)).max() for span in seconds) > 0.2
     # No jump where one fragment follows another, where speech begins and ends, and where it is cut off.
-    joins = set(range(8, len(frames), 8))
-    inside = [step for number, step in enumerate(moved, 1) if number not in joins]
-    assert np.mean([moved[join - 1] for join in joins]) < 1.3 * np.mean(inside)
+    waiting = range(1, at(first.at) - 8)
+    joins = [moved[frame] for frame in waiting if frame % 8 == 7]
+    assert max(joins) < 1.5 * max(moved[frame] for frame in waiting if frame % 8 != 7)
+    inside = max(step for frame, step in enumerate(moved) if frame % 8 != 7)
     for moment in (first.at, second.at, cut.at, third.at):
-        assert moved[at(moment) - 3 : at(moment) + 3].max() < 1.2 * max(inside)
+        assert moved[at(moment) - 3 : at(moment) + 3].max() < 1.1 * inside
     # Silence but for what is said, and no click in it.
     assert cut.at is not None
     assert third.at is not None
@@ -152,30 +158,27 @@ def test_several_at_once_hear_each_their_own(client: Client) -> None:
             live.say("Oh, we are all away, are we?")
             live.end()
             seen.state("speaking")
-            seen.state("listening")
+            seen.pieces(5)
             seen.rest()
 
     threads = [threading.Thread(target=session, args=(pitch,)) for pitch in pitches]
     for thread in threads:
         thread.start()
+    alone = {pitch: spoken(client, pitch) for pitch in pitches}
     for thread in threads:
         thread.join()
-    spoken = {}
+    assert len(found) == 3
     for pitch, seen in found.items():
         (said,) = [news for news in seen.news if news.type == "speaking"]
-        spoken[pitch] = alone(client, pitch)
-        sound = seen.sound()[round((said.at or 0) * RATE) :][: len(spoken[pitch])]
-        assert len(found) == 3
-        for other in spoken:
-            alike = float(np.corrcoef(sound, spoken[other][: len(sound)])[0, 1]) if other in spoken else 0.0
+        sound = seen.sound()[round((said.at or 0) * RATE) :]
+        for other in pitches:
+            count = min(len(sound), len(alone[other]), RATE)
+            alike = float(np.corrcoef(sound[:count], alone[other][:count])[0, 1])
             assert (alike > 0.98) == (other == pitch), (pitch, other, alike)
 
 
-def alone(client: Client, pitch: float) -> np.ndarray:
+def spoken(client: Client, pitch: float) -> np.ndarray:
     """The same sentence without a face."""
-    from pipeline.contracts import SpeakRequest
-    from pipeline.media.audio import decode_audio
-    from pipeline.media.resampler import Resampler
 
     wav = b"".join(client.speak(SpeakRequest(text="Oh, we are all away, are we?", pitch=pitch)))
     samples, rate = decode_audio(wav, field="audio", max_seconds=60)

@@ -1,0 +1,184 @@
+// A live session in a page: text goes out over a WebSocket, video comes in and is played by Media Source Extensions.
+"use strict";
+
+const START = 0.5;    // seconds that are there before it plays
+const BEHIND = 2.0;   // seconds behind what has come after which it catches up, as when the page was hidden
+const KEPT = 20.0;    // seconds of the past that are kept
+
+const body = document.body;
+const video = document.querySelector("video");
+const opening = document.getElementById("opening");
+const saying = document.getElementById("saying");
+const preview = document.getElementById("preview");
+const problem = document.getElementById("error");
+const caption = document.getElementById("caption");
+
+const STATES = {
+  closed: "Nobody is here yet.", opening: "On the way…", listening: "Listening", speaking: "Speaking",
+};
+
+let session = null;
+
+class Session {
+  constructor(request) {
+    this.pieces = [];
+    this.coming = [];       // states that the video has not come to yet
+    this.mutedUntil = 0;
+    this.buffer = null;
+    this.ended = false;
+    this.source = new MediaSource();
+    this.opened = new Promise((done) => this.source.addEventListener("sourceopen", done, { once: true }));
+    video.src = URL.createObjectURL(this.source);
+    this.socket = new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}/api/v1/live`);
+    this.socket.binaryType = "arraybuffer";
+    this.socket.onopen = () => this.send(request);
+    this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.told(JSON.parse(data)) : this.add(data));
+    this.socket.onclose = ({ code }) => this.close(code === 1000 ? "" : "The connection broke.");
+    this.watching = requestAnimationFrame(() => this.watch());
+  }
+
+  send(message) {
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+
+  async told(news) {
+    if (news.type === "ready") {
+      await this.opened;
+      if (this.ended) return;
+      this.buffer = this.source.addSourceBuffer(news.content_type);
+      this.buffer.addEventListener("updateend", () => this.next());
+      this.next();
+    } else if (news.type === "interrupted") {
+      // What has come already is still seen, for as long as it lasts, and not heard.
+      this.coming = this.coming.filter(({ at }) => at <= video.currentTime);
+      this.mutedUntil = news.at + 0.05;
+    } else if (news.type === "error") {
+      show(news.error.message + (news.error.accepted ? ` (${news.error.accepted})` : ""));
+    }
+    if (news.type === "listening" || news.type === "speaking") this.coming.push(news);
+  }
+
+  add(data) {
+    this.pieces.push(data);
+    this.next();
+  }
+
+  next() {
+    const { buffer } = this;
+    if (buffer === null || buffer.updating || this.ended) return;
+    if (buffer.buffered.length && buffer.buffered.start(0) < video.currentTime - KEPT) {
+      buffer.remove(0, video.currentTime - KEPT / 2);
+    } else if (this.pieces.length) {
+      buffer.appendBuffer(this.pieces.shift());
+    }
+    const there = buffer.buffered.length ? buffer.buffered.end(buffer.buffered.length - 1) : 0;
+    if (there >= START && video.paused && !this.playing) {
+      this.playing = true;
+      video.play().catch((error) => show(error.message));
+    }
+    if (there > video.currentTime + BEHIND) video.currentTime = there - START;
+  }
+
+  watch() {
+    if (this.ended) return;
+    video.muted = video.currentTime < this.mutedUntil;
+    while (this.coming.length && this.coming[0].at <= video.currentTime + 0.02 && this.playing) {
+      const news = this.coming.shift();
+      state(news.type);
+      caption.textContent = news.type === "speaking" ? news.text : "";
+    }
+    this.watching = requestAnimationFrame(() => this.watch());
+  }
+
+  close(why) {
+    if (this.ended) return;
+    this.ended = true;
+    cancelAnimationFrame(this.watching);
+    this.socket.close();
+    video.pause();
+    URL.revokeObjectURL(video.src);
+    video.removeAttribute("src");
+    video.load();
+    session = null;
+    state("closed");
+    caption.textContent = "";
+    if (why && problem.hidden) show(why);
+  }
+}
+
+function state(name) {
+  body.dataset.state = name;
+  document.getElementById("state").textContent = STATES[name];
+}
+
+function show(message) {
+  problem.textContent = message;
+  problem.hidden = !message;
+}
+
+// Further fields of the request, from the address: /live?size=256&seed=7.
+function asked() {
+  const fields = {};
+  for (const [name, value] of new URLSearchParams(location.search)) {
+    try {
+      fields[name] = JSON.parse(value);
+    } catch {
+      fields[name] = value;
+    }
+  }
+  return fields;
+}
+
+async function base64(file) {
+  const url = await new Promise((done, failed) => {
+    const reader = new FileReader();
+    reader.onload = () => done(reader.result);
+    reader.onerror = () => failed(reader.error);
+    reader.readAsDataURL(file);
+  });
+  return url.slice(url.indexOf(",") + 1);
+}
+
+opening.portrait.addEventListener("change", () => {
+  const [file] = opening.portrait.files;
+  if (preview.src) URL.revokeObjectURL(preview.src);
+  preview.hidden = !file;
+  if (file) preview.src = URL.createObjectURL(file);
+});
+
+opening.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  show("");
+  const request = asked();
+  for (const name of ["prompt", "language", "voice"]) {
+    if (opening[name].value.trim()) request[name] = opening[name].value.trim();
+  }
+  const [file] = opening.portrait.files;
+  if (file) {
+    delete request.prompt;
+    request.portrait = await base64(file);
+  }
+  state("opening");
+  session = new Session(request);
+  saying.text.focus();
+});
+
+saying.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = saying.text.value.trim();
+  if (!text || !session) return;
+  session.send({ type: "end", text });
+  saying.text.value = "";
+});
+
+saying.text.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    saying.requestSubmit();
+  }
+});
+
+document.getElementById("interrupt").addEventListener("click", () => session?.send({ type: "interrupt" }));
+document.getElementById("leave").addEventListener("click", () => session?.close(""));
+document.addEventListener("keydown", (event) => event.key === "Escape" && session?.send({ type: "interrupt" }));
+window.addEventListener("pagehide", () => session?.close(""));
