@@ -140,9 +140,7 @@ def report(sessions: list[Session], size: int) -> None:
     print(f"    late                          {late:6d} fragments (asked: none)")
     print(f"    came before they were due     {margins[0]:6.3f} s at the least, {_half(margins):.3f} in the middle")
     print(f"    text to first word, as shown  {_half(words):6.3f} s in the middle, {words[-1]:.3f} at the most")
-    print(
-        f"    interruption to its answer    {_half(answers):6.3f} s in the middle, {answers[-1]:.3f} at the most (asked:"
-    )
+    print(f"    interruption to its answer    {_half(answers):6.3f} s in the middle, {answers[-1]:.3f} at the most")
     print("                                  (asked: 0.2; what is sent after it says no more)")
     print(f"    to a fragment without speech  {_half(silent):6.3f} s in the middle, {silent[-1]:.3f} at the most")
 
