@@ -42,6 +42,7 @@ def summary(path: Path) -> str:
 
 
 DATA: Final = {
+    "live.html": "The page of live sessions: a face, what it says, and a place to write.",
     "network.npz": "The weights of `network.py`, float16, as `benchmarks/train_visemes.py` made them.",
     "mouthpiece.json": "The Grafana dashboard: every query names a metric of `pipeline/metrics.py` or of Ray.",
     "prometheus.yml": "What Prometheus scrapes: every node of the cluster, without Ray's own prefix.",

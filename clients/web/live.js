@@ -1,4 +1,4 @@
-// A live session in a page: text goes out over a WebSocket, video comes in and is played by Media Source Extensions.
+/* A live session in a page: text goes out over a WebSocket, video comes in and is played by Media Source Extensions. */
 "use strict";
 
 const START = 0.5;    // seconds that are there before it plays
