@@ -18,7 +18,7 @@ from clients.python.client import Client
 from clients.python.live import Live
 from pipeline.contracts import SpeakRequest
 from pipeline.contracts.live import LiveNews, LiveRequest
-from pipeline.errors import InvalidRequest, Unavailable, UnknownName, UnusableFace
+from pipeline.errors import InvalidMedia, InvalidRequest, NotFound, Unavailable, UnknownName, UnusableFace
 from pipeline.media.audio import decode_audio
 from pipeline.media.resampler import Resampler
 
@@ -188,10 +188,10 @@ def spoken(client: Client, pitch: float) -> np.ndarray:
 
 def test_what_is_wrong_is_said_and_the_next_session_works(client: Client) -> None:
     for request, kind, field in (
-        (LiveRequest(avatar="nobody"), Exception, None),
+        (LiveRequest(avatar="nobody"), NotFound, None),
         (LiveRequest(prompt="her", voice="nobody"), UnknownName, "voice"),
         (LiveRequest(prompt="her", avatar="her"), InvalidRequest, "prompt"),
-        (LiveRequest(portrait=b"nothing"), Exception, "portrait"),
+        (LiveRequest(portrait=b"nothing"), InvalidMedia, "portrait"),
         (LiveRequest(portrait=noise()), UnusableFace, "portrait"),
     ):
         with client.live(request) as live, pytest.raises(kind) as caught:
