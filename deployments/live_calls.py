@@ -24,8 +24,8 @@ class LiveCalls:
         """What goes to the client next, news in JSON and pieces of the video, as it comes; empty after the last."""
         return await (await self._works.live()).take(session)
 
-    async def say_in_live(self, session: str, message: LiveMessage) -> None:
-        await (await self._works.live()).hear(session, message)
+    async def say_in_live(self, session: str, messages: tuple[LiveMessage, ...]) -> None:
+        await (await self._works.live()).hear(session, messages)
 
     async def end_live(self, session: str) -> None:
         await (await self._works.live()).end(session)

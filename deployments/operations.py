@@ -94,8 +94,8 @@ class Operations:
         after the last. Who stops waiting for it ends the session."""
         return await self._call("take_from_live", session)
 
-    async def say_in_live(self, session: str, message: LiveMessage) -> None:
-        await self._call("say_in_live", session, message)
+    async def say_in_live(self, session: str, messages: tuple[LiveMessage, ...]) -> None:
+        await self._call("say_in_live", session, messages)
 
     def end_live(self, session: str) -> None:
         """Ends a session, if it has not ended. Not waited for: whoever was cancelled has no time for it."""

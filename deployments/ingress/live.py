@@ -27,6 +27,8 @@ OPENING_SECONDS: Final = 30.0
 """In which the first message has to come."""
 MESSAGE_BYTES: Final = 8 * MESSAGE_CHARACTERS
 """Of a message that says something: the longest text, half of it escaped, and room."""
+WAITING: Final = 256
+"""Messages of a client that wait to be passed on; what it says beyond is not read yet."""
 
 NORMAL: Final = 1000
 POLICY_VIOLATION: Final = 1008
@@ -60,6 +62,7 @@ class _Session:
         self._operations = operations
         self._upload = upload
         self._name = new_id("live")
+        self._heard: asyncio.Queue[LiveMessage] = asyncio.Queue(WAITING)
 
     async def hold(self, seconds: float) -> None:
         """Until the session is over, or the client leaves (`WebSocketDisconnect`). Raises what is wrong with what the
@@ -73,16 +76,15 @@ class _Session:
             ) from None
         try:
             await self._operations.begin_live(self._name, asked, seconds)
-            hearing, showing = asyncio.create_task(self._hear()), asyncio.create_task(self._show())
+            parts = [asyncio.create_task(part()) for part in (self._hear, self._pass_on, self._show)]
             try:
-                await asyncio.wait({hearing, showing}, return_when=asyncio.FIRST_COMPLETED)
-                if hearing.done():
-                    hearing.result()
-                showing.result()
+                done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+                for part in done:
+                    part.result()
             finally:
-                hearing.cancel()
-                showing.cancel()
-                await asyncio.gather(hearing, showing, return_exceptions=True)
+                for part in parts:
+                    part.cancel()
+                await asyncio.gather(*parts, return_exceptions=True)
             await self._socket.close(NORMAL)
         finally:
             self._operations.end_live(self._name)
@@ -99,8 +101,16 @@ class _Session:
     async def _hear(self) -> None:
         """For as long as the client is there, and says what makes sense."""
         while True:
-            fields = await self._message(MESSAGE_BYTES)
-            await self._operations.say_in_live(self._name, check(LiveMessage, fields, strict=True))
+            await self._heard.put(check(LiveMessage, await self._message(MESSAGE_BYTES), strict=True))
+
+    async def _pass_on(self) -> None:
+        """What is said while something is passed on is passed on together, so that an interruption does not wait behind
+        a text in many pieces."""
+        while True:
+            together = [await self._heard.get()]
+            while not self._heard.empty():
+                together.append(self._heard.get_nowait())
+            await self._operations.say_in_live(self._name, tuple(together))
 
     async def _opening(self) -> LiveRequest:
         fields = await self._message(2 * self._upload)

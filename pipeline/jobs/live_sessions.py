@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -111,11 +111,13 @@ class LiveSessions:
                 await self.end(name)
         return items
 
-    async def hear(self, name: str, message: LiveMessage) -> None:
-        """What the client says. Nothing happens where the session has ended meanwhile. Raises as `LiveSession.hear`."""
+    async def hear(self, name: str, messages: Iterable[LiveMessage]) -> None:
+        """What the client says, in order. Nothing happens where the session has ended meanwhile. Raises as
+        `LiveSession.hear`."""
         opened = self._open.get(name)
         if opened is not None and opened.session is not None:
-            opened.session.hear(message)
+            for message in messages:
+                opened.session.hear(message)
 
     async def end(self, name: str) -> None:
         """Stops a session, if it has not ended."""

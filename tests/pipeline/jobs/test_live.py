@@ -47,7 +47,7 @@ class Client:
         return self
 
     async def say(self, type: Any, text: str = "") -> None:
-        await self._place.live.hear(self.name, LiveMessage(type=type, text=text))
+        await self._place.live.hear(self.name, [LiveMessage(type=type, text=text)])
 
     async def take(self) -> bool:
         items = await self._place.live.take(self.name)
