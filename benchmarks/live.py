@@ -98,13 +98,15 @@ class Session:
         return self.arrived[int(BUFFERED / FRAGMENT)] + moment
 
     def margins(self) -> list[float]:
-        """How long before it was needed each fragment came, after those that the player began with."""
-        first = int(BUFFERED / FRAGMENT) + 1
-        return [
-            self.plays_at(number * FRAGMENT - SOUND_LAG) - arrived
-            for number, arrived in enumerate(self.arrived)
-            if number >= first
-        ]
+        """How long before it was needed each fragment came, after those that the player began with. One that came later
+        made the player wait for it, and show what follows so much later."""
+        found, waited = [], 0.0
+        for number, arrived in enumerate(self.arrived):
+            if number * FRAGMENT > BUFFERED:
+                margin = self.plays_at(number * FRAGMENT - SOUND_LAG) + waited - arrived
+                waited += max(0.0, -margin)
+                found.append(margin)
+        return found
 
 
 def main() -> None:
@@ -134,10 +136,10 @@ def report(sessions: list[Session], size: int) -> None:
     words = sorted(second for session in sessions for second in session.words)
     answers = sorted(second for session in sessions for second in session.answers)
     silent = sorted(second for session in sessions for second in session.silent)
-    late = sum(margin < 0 for margin in margins)
+    late = [-margin for margin in margins if margin < 0]
     print(f"{len(sessions)} sessions at once, {size} x {size} at 25 a second, {len(margins)} fragments:")
     print(f"    first picture after           {max(session.ready for session in sessions):6.3f} s at the most")
-    print(f"    late                          {late:6d} fragments (asked: none)")
+    print(f"    stalls                        {len(late):6d}, {sum(late):.2f} s in all (asked: none)")
     print(f"    came before they were due     {margins[0]:6.3f} s at the least, {_half(margins):.3f} in the middle")
     print(f"    text to first word, as shown  {_half(words):6.3f} s in the middle, {words[-1]:.3f} at the most")
     print(f"    interruption to its answer    {_half(answers):6.3f} s in the middle, {answers[-1]:.3f} at the most")
