@@ -9,7 +9,7 @@ INSTALL := $(UV) pip install -q --compile-bytecode
 SWIFT := build/swift
 export UV_FIND_LINKS := $(PIP_FIND_LINKS)
 
-.PHONY: demo serve models test check bench bench-gpu bench-jobs bench-load bench-placement bench-stream chaos format lock clean
+.PHONY: demo serve models test check bench bench-gpu bench-jobs bench-live bench-load bench-long bench-placement bench-stream chaos format lock clean
 
 demo: $(VENV)/.installed  ## the main job through Ray Serve: out/demo.mp4
 	@$(BIN)/python -m clients.demo
@@ -36,6 +36,12 @@ bench-jobs: $(VENV)/.installed-dev  ## what durability costs
 
 bench-load: $(VENV)/.installed-dev  ## five hundred jobs at once, two hundred listeners
 	$(BIN)/python -m benchmarks.load
+
+bench-live: $(VENV)/.installed-dev  ## four live sessions at once: stalls, first words, interruptions
+	$(BIN)/python -m benchmarks.live
+
+bench-long: $(VENV)/.installed-dev  ## a job of 400 sentences: memory, sound and lips at the end, kill -9; ten minutes
+	$(BIN)/python -m benchmarks.long
 
 bench-placement: $(VENV)/.installed-dev  ## models that take turns on a logical card; eight minutes
 	$(BIN)/python -m benchmarks.placement
