@@ -19,7 +19,7 @@ pytestmark = pytest.mark.server
 TEXT_CODES = {"text_empty", "nothing_to_say", "invalid_characters", "text_too_long"}
 
 bounded = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     database=None,

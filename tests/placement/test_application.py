@@ -41,7 +41,7 @@ def application(folder: Path) -> Iterator[None]:
         "storage": {"folder": str(folder / "data")},
         "voice": {"backends": ["espeak", *NAMES]},
         "gpu": {"budget_gigabytes": weighted.CARD, "margin_megabytes": 0},
-        "placement": {"start_seconds": 8.0},
+        "placement": {"start_seconds": 15.0},
         "options": options,
     }
     with cards.cluster(folder / "site", cards=1):

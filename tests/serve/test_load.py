@@ -12,8 +12,8 @@ from tests.conftest import Server
 
 pytestmark = pytest.mark.server
 
-JOBS = 40
-LISTENERS = 50
+JOBS = 24
+LISTENERS = 30
 
 GROWTH_MEGABYTES = 48
 """Most that a process may grow by while four fifths of the jobs end: caches fill, allocators keep what they had. What
