@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from deployments.backends.lipsync.kept import Kept
 from deployments.backends.lipsync.limits import check
 from deployments.backends.lipsync.meshwarp import _warp
 from deployments.backends.lipsync.meshwarp.eyes import Eye
@@ -40,7 +41,7 @@ class Meshwarp:
         if threads < 1:
             raise ValueError(f"threads is {threads}, not at least 1")
         self._threads = threads
-        self._scenes: Recent[Scene] = Recent(REMEMBERED)
+        self._scenes: Kept[Scene] = Kept(Scene, REMEMBERED)
         self._windows: Remembered = Recent(WINDOWS)
 
     def animate(self, request: AnimationRequest) -> Iterator[Frames]:
@@ -50,7 +51,7 @@ class Meshwarp:
     def stretch(self, request: StretchRequest) -> Iterator[Frames]:
         """Raises as `animate` does."""
         check(request.animation)
-        scene, motion = self._scene(request.animation), Motion(request, self._windows)
+        scene, motion = self._scenes.of(request.animation), Motion(request, self._windows)
         length, end = max(1, round(request.animation.fps / 2)), request.first + request.frame_count
         runs = (motion.run(first, min(length, end - first)) for first in range(request.first, end, length))
         if self._threads == 1 or request.frame_count <= length:
@@ -68,16 +69,6 @@ class Meshwarp:
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-    def _scene(self, request: AnimationRequest) -> Scene:
-        face = request.face
-        crop = np.array([*face.crop, request.size])
-        key = Recent.key(request.portrait.tobytes(), face.landmarks.tobytes(), crop.tobytes())
-        scene = self._scenes.get(key)
-        if scene is None:
-            scene = Scene(request)
-            self._scenes.put(key, scene)
-        return scene
 
 
 class Scene:

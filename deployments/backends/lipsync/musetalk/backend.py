@@ -6,13 +6,13 @@ package, and works without a round trip between device and host for every frame.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal
 
 from deployments.backends import device
+from deployments.backends.lipsync.kept import Kept
 from deployments.backends.lipsync.limits import check
 from deployments.backends.lipsync.musetalk import labels
 from pipeline.contracts import AnimationRequest, FilmFrame, Frames, Speech
@@ -60,12 +60,11 @@ class Musetalk:
     ) -> None:
         if batch < 0:
             raise ValueError(f"batch is {batch}, not 0 or more")
-        if avatars < 1:
-            raise ValueError(f"avatars is {avatars}, not at least 1")
         if box_shift and version != "v10":
             raise ValueError(f"box_shift is {box_shift}; only version v10 has one")
         if parsing_weights and not parsing:
             raise ValueError("parsing_weights is set, but parsing is not")
+        self._kept = Kept(self._portrait, avatars)
         import torch
 
         from deployments.backends.lipsync.musetalk import networks
@@ -87,13 +86,11 @@ class Musetalk:
             labeller = labels.Parsing(networks.parsing(parsing_weights).float().to(card))
         self._look = Look.of(version, labeller, box_shift)
         self._renderer = Renderer(self._generator, ear, batch or (CARD_BATCH if fast else HOST_BATCH))
-        self._kept: OrderedDict[bytes, Avatar] = OrderedDict()
-        self._most = avatars
 
     def animate(self, request: AnimationRequest) -> Iterator[Frames]:
         """Raises `InvalidRequest` before the first chunk where size, rate or face can't be drawn."""
         check(request)
-        yield from self.speak(self._portrait(request), request.speech, request.fps)
+        yield from self.speak(self._kept.of(request), request.speech, request.fps)
 
     def dub(self, frames: Iterator[FilmFrame], speech: Speech, fps: Fraction) -> Iterator[Frames]:
         """Nothing of the film is kept: its frames are made ready, drawn and forgotten batch by batch."""
@@ -124,14 +121,7 @@ class Musetalk:
         yield from self._renderer.frames(avatar, speech, fps)
 
     def _portrait(self, request: AnimationRequest) -> Avatar:
-        """The portrait made ready, or as it was kept."""
         from deployments.backends.lipsync.musetalk.avatar import prepared
-        from deployments.backends.lipsync.musetalk.footage import key, portrait
+        from deployments.backends.lipsync.musetalk.footage import portrait
 
-        name = key(request)
-        if name not in self._kept:
-            self._kept[name] = prepared([portrait(request)], self._look, self._generator)
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(name)
-        return self._kept[name]
+        return prepared([portrait(request)], self._look, self._generator)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -76,16 +75,6 @@ def portrait(request: AnimationRequest) -> Shot:
     scale = request.size / side
     mesh, around = _edges(request.face), Box(*request.face.box)
     return Shot(request.portrait, square.yuv, mesh, around, scale, -x * scale, -y * scale)
-
-
-def key(request: AnimationRequest) -> bytes:
-    """The same for requests that have the same avatar."""
-    face = request.face
-    digest = hashlib.blake2b(digest_size=16)
-    for array in (request.portrait, face.landmarks, np.array([*face.box, *face.crop, request.size], np.float64)):
-        digest.update(f"{array.shape}{array.dtype}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.digest()
 
 
 def _edges(face: Face) -> NDArray[np.float64]:

@@ -11,18 +11,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deployments.backends import device
+from deployments.backends.lipsync.kept import Kept
 from deployments.backends.lipsync.limits import check
-from deployments.backends.lipsync.meshwarp import _warp
-from deployments.backends.lipsync.meshwarp.eyes import Eye, Gaze
-from deployments.backends.lipsync.meshwarp.head import Head, head_poses, loudness
-from deployments.backends.lipsync.meshwarp.portrait import BT601, PAD, Canvas, Portrait, square
+from deployments.backends.lipsync.meshwarp.eyes import Gaze
+from deployments.backends.lipsync.meshwarp.head import head_poses, loudness
 from deployments.backends.lipsync.wav2lip.mel import HOP, RATE, mel
-from deployments.backends.lipsync.wav2lip.region import Region, shown
+from deployments.backends.lipsync.wav2lip.scene import Scene
 from deployments.backends.lipsync.wav2lip.shot import Shot
 from deployments.backends.lipsync.wav2lip.windows import STEPS, starts, windows
 from deployments.backends.precision import Precision
@@ -45,7 +43,8 @@ class Wav2Lip:
     frame. -0.04 is as the network was trained, 0 as the authors' own program runs it; more makes the lips earlier.
     `batch_frames` is the most that the network makes at once: it is small, and so may be more than a large one's.
     `precision` auto is float16 on a card, on a CPU bfloat16 where it has instructions for it, otherwise float32.
-    `threads` are those of the network on a CPU.
+    `threads` are those of the network on a CPU. `avatars` is how many portraits are kept ready, some 10 MB each at 512
+    pixels.
     """
 
     def __init__(
@@ -57,6 +56,7 @@ class Wav2Lip:
         batch_frames: int = 16,
         precision: Precision = "auto",
         threads: int = 2,
+        avatars: int = 16,
     ) -> None:
         """Raises `MissingWeights`, `Damaged` and `SettingsError` about the weights, `ValueError` about the others."""
         for name, value in (("batch_frames", batch_frames), ("threads", threads)):
@@ -64,6 +64,7 @@ class Wav2Lip:
                 raise ValueError(f"{name} is {value}, not at least 1")
         if not -1 <= audio_offset <= 1:
             raise ValueError(f"audio_offset is {audio_offset} s, not from -1 to 1")
+        self._scenes = Kept(lambda request: Scene(request, self._inference), avatars)
         import torch
 
         from deployments.backends.lipsync.wav2lip.inference import Inference
@@ -83,16 +84,18 @@ class Wav2Lip:
     def animate(self, request: AnimationRequest) -> Iterator[Frames]:
         """Raises `InvalidRequest` before the first chunk where sound, size, face or options can't be used."""
         check(request)
-        scene = Scene(request)
         sound = heard(request.speech)
+        scene, gaze = self._scenes.of(request), Gaze(request)
+        loud = loudness(request.speech, request.fps, request.frame_count)
         first = starts(request.frame_count, request.fps, sound.shape[1], self._offset)
-        looks = self._inference.look(scene.shown)
         length = max(1, round(request.fps / 2))
         for begin in range(0, request.frame_count, length):
-            planes = [
-                scene.draw(begin + at, self._inference.faces(windows(sound, part), looks))
-                for at, part in _batches(first[begin : begin + length], self._batch)
-            ]
+            planes: list[NDArray[np.uint8]] = []
+            for at, part in _batches(first[begin : begin + length], self._batch):
+                here, count = begin + at, len(part)
+                faces = self._inference.faces(windows(sound, part), scene.seen)
+                turns = head_poses(request, loud[here : here + count], here) if request.head_motion > 0 else None
+                planes.append(scene.draw(faces, gaze.run(here, count), turns))
             yield Frames(begin, np.concatenate(planes))
 
     def dub(self, frames: Iterator[FilmFrame], speech: Speech, fps: Fraction) -> Iterator[Frames]:
@@ -108,43 +111,6 @@ class Wav2Lip:
                 ):
                     shots[at].put(face)
             yield Frames(begin, np.stack([shot.planes for shot in shots]))
-
-
-class Scene:
-    """One request, made ready: `draw` makes frames of the network's faces."""
-
-    def __init__(self, request: AnimationRequest) -> None:
-        self._request = request
-        rgb, landmarks = square(request.portrait, request.face, request.size)
-        portrait = Portrait(np.asarray(cv2.transform(rgb, BT601), np.uint8), landmarks)
-        self._eyes = (Eye(portrait, 0), Eye(portrait, 1))
-        still = self._eyes[0].patch(0, 0), self._eyes[1].patch(0, 0)
-        # Patches of the eyes replace all that lies under them.
-        kept = [
-            (eye.x, eye.y, eye.x + patch.y.shape[1], eye.y + patch.y.shape[0])
-            for eye, patch in zip(self._eyes, still, strict=True)
-        ]
-        self.region = Region.of(portrait.yuv, landmarks, kept)
-        self.shown = shown(rgb, self.region.box)
-        """(6, 96, 96): what the network is shown of the face."""
-        self._gaze = Gaze(request)
-        self._head = Head(portrait) if request.head_motion > 0 else None
-        self._loudness = loudness(request.speech, request.fps, request.frame_count)
-        self._canvas = Canvas.of(portrait.yuv)
-
-    def draw(self, first: int, faces: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """(n, size * 3 // 2, size) I420: frames from `first` on with these (n, 3, 96, 96) faces."""
-        request, size, canvas = self._request, self._request.size, self._canvas
-        looks = self._gaze.run(first, len(faces))
-        turns = head_poses(request, self._loudness[first : first + len(faces)], first) if self._head else None
-        planes = np.empty((len(faces), size // 2 * 3, size), np.uint8)
-        for i, face in enumerate(faces):
-            canvas.put(self.region.x, self.region.y, self.region.patch(face))
-            for eye in self._eyes:
-                canvas.put(eye.x, eye.y, eye.patch(int(looks.lids[i]), int(looks.glances[i])))
-            field = self._head.field(turns[i]) if self._head is not None and turns is not None else None
-            _warp.head(canvas.y, canvas.u, canvas.v, field, planes[i], size, PAD)
-        return planes
 
 
 def heard(speech: Speech) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from deployments.backends import registry
 from deployments.backends.lipsync.wav2lip.backend import AFTER, Wav2Lip, heard
 from deployments.backends.lipsync.wav2lip.mel import mel
+from deployments.backends.lipsync.wav2lip.scene import Scene
 from pipeline.contracts import AnimationRequest, Speech
 from pipeline.errors import InvalidRequest, MissingWeights, SettingsError
 from pipeline.models import LipsyncModel
@@ -53,6 +55,28 @@ def test_makes_every_frame_in_chunks_of_about_half_a_second(model: Wav2Lip, fps:
 def test_same_request_same_bytes(model: Wav2Lip) -> None:
     asked = short(0.3, size=128)
     assert np.array_equal(drawn(model, asked), drawn(model, asked))
+
+
+def test_a_second_clip_of_an_avatar_makes_nothing_ready_anew(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[AnimationRequest] = []
+    whole = Scene.__init__
+
+    def counted(scene: Scene, request: AnimationRequest, inference: Any) -> None:
+        made.append(request)
+        whole(scene, request, inference)
+
+    monkeypatch.setattr(Scene, "__init__", counted)
+    asked, other = short(0.3, size=128), short(0.4, size=128, seed=5, head_motion=0.0)
+    model = Wav2Lip(weights=str(weights), precision="float32", threads=1, avatars=1)
+    looked: list[int] = []
+    model._inference._network.face_encoder_blocks[0].register_forward_hook(lambda *_: looked.append(1))
+    first = drawn(model, asked)
+    drawn(model, other)
+    assert np.array_equal(drawn(model, replace(asked, portrait=asked.portrait.copy())), first), "by content"
+    assert (len(made), len(looked)) == (1, 1)
+    drawn(model, replace(asked, size=160))
+    assert np.array_equal(drawn(model, asked), first)
+    assert (len(made), len(looked)) == (3, 3), "only one was to be kept"
 
 
 def test_frames_do_not_depend_on_how_many_are_made_at_once(model: Wav2Lip, weights: Path) -> None:
@@ -132,6 +156,13 @@ def test_without_weights_it_says_which_command_fetches_them(monkeypatch: pytest.
 
 def test_options_out_of_range_are_refused(weights: Path) -> None:
     row = registry.find("lipsync", "wav2lip")
-    for option in ({"batch_frames": 0}, {"threads": 0}, {"audio_offset": 2.0}, {"precision": "int8"}, {"model": "x"}):
+    for option in (
+        {"batch_frames": 0},
+        {"avatars": 0},
+        {"threads": 0},
+        {"audio_offset": 2.0},
+        {"precision": "int8"},
+        {"model": "x"},
+    ):
         with pytest.raises(SettingsError):
             registry.load(row, {"weights": str(weights), **option})
