@@ -77,7 +77,7 @@ def measured(chosen: argparse.Namespace, folder: Path, card: bool) -> dict[str, 
     with watched(torch, network, "faces", card) as batches:
         drawn()
     figures["frames a second, network and copies alone"] = wanted.frame_count / sum(batches)
-    first = min(chosen.batch, FPS // 2, wanted.frame_count)
+    first = min(chosen.batch, round(FPS / 2))
     figures["GFLOP a frame"] = flop / first / 1e9
     if card:
         figures |= gpu_memory.taken(row, chosen.footprints)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
@@ -23,11 +22,12 @@ from deployments.backends.lipsync.meshwarp.head import loudness
 from deployments.backends.lipsync.meshwarp.motion import Motion
 from deployments.backends.lipsync.mouth import CHANNELS, MouthTrack
 from deployments.backends.lipsync.windows import HOP, Windows
-from pipeline.contracts import HEARD_AFTER, HEARD_BEFORE, AnimationRequest, Phoneme, Speech, StretchRequest, Word
+from pipeline.contracts import AnimationRequest, Phoneme, Speech, StretchRequest, Word
 from pipeline.errors import InvalidRequest
 from pipeline.models import StretchingModel
 from tests.backends.lipsync.photo import photo, request, spoken
 from tests.backends.lipsync.speech import clip
+from tests.backends.lipsync.stretching import stretches
 
 
 def drawn(asked: AnimationRequest, **options: int) -> np.ndarray:
@@ -226,28 +226,14 @@ def long_speech() -> Speech:
     return Speech.join([*said, silence(0.8), *quiet, said[0]])
 
 
-def stretches(asked: AnimationRequest, counts: Iterable[int]) -> np.ndarray:
-    """The frames made stretch by stretch, each with no more sound around it than is promised."""
-    model, made, first = Meshwarp(), [], 0
-    before, after = (int(seconds * asked.fps) + 2 for seconds in (HEARD_BEFORE, HEARD_AFTER))
-    for count in counts:
-        known = StretchRequest(asked, max(0, first - before), first, min(count, asked.frame_count - first))
-        heard = asked.speech.cut(known.sample_at(known.heard_from), known.sample_at(first + count + after))
-        made += [run.planes for run in model.stretch(replace(known, animation=replace(asked, speech=heard)))]
-        first += count
-        if first >= asked.frame_count:
-            break
-    return np.concatenate(made)
-
-
 @pytest.mark.parametrize("fps", [Fraction(25), Fraction(30000, 1001), Fraction(3, 2)])
 @pytest.mark.parametrize("by_sound", [False, True])
 def test_stretches_are_the_frames_of_the_whole_to_the_last_bit(fps: Fraction, by_sound: bool) -> None:
     speech = replace(long_speech(), phonemes=None) if by_sound else long_speech()
     asked = request(size=128, fps=fps, speech=speech, seed=3)
     frames = drawn(asked)
-    assert np.array_equal(stretches(asked, chain((12, 13, 25, 38), repeat(75))), frames)
-    assert np.array_equal(stretches(asked, repeat(11)), frames)
+    assert np.array_equal(stretches(Meshwarp(), asked, chain((12, 13, 25, 38), repeat(75))), frames)
+    assert np.array_equal(stretches(Meshwarp(), asked, repeat(11)), frames)
 
 
 def test_too_little_sound_is_refused_rather_than_drawn_differently() -> None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,24 +20,20 @@ from deployments.backends.lipsync.kept import Kept
 from deployments.backends.lipsync.limits import check
 from deployments.backends.lipsync.meshwarp.eyes import Gaze
 from deployments.backends.lipsync.meshwarp.head import head_poses, loudness
-from deployments.backends.lipsync.wav2lip.mel import HOP, RATE, mel
+from deployments.backends.lipsync.wav2lip.hearing import Hearing, heard
 from deployments.backends.lipsync.wav2lip.scene import Scene
 from deployments.backends.lipsync.wav2lip.shot import Shot
-from deployments.backends.lipsync.wav2lip.windows import STEPS, starts, windows
+from deployments.backends.lipsync.wav2lip.windows import starts, windows
+from deployments.backends.lipsync.windows import Windows
 from deployments.backends.precision import Precision
 from deployments.backends.published import licences
 from deployments.backends.published.catalogue import find
 from deployments.backends.published.location import located
-from pipeline.contracts import AnimationRequest, FilmFrame, Frames, Speech
-from pipeline.errors import InvalidRequest
-from pipeline.media.resampler import Resampler
-
-AFTER: Final = STEPS * HOP
-"""Samples of silence after the sound, so that the last frames have a window of their own and the mouth closes."""
+from pipeline.contracts import AnimationRequest, FilmFrame, Frames, Speech, StretchRequest
 
 
 class Wav2Lip:
-    """Implements `pipeline.models.DubbingModel`.
+    """Implements `pipeline.models.StretchingModel` and `pipeline.models.DubbingModel`.
 
     `model` is the published one, `weights` a file of one's own in either published format, or a folder that has the
     published file under its name. `audio_offset` is in seconds: a frame's window of sound begins so much after the
@@ -83,20 +80,26 @@ class Wav2Lip:
 
     def animate(self, request: AnimationRequest) -> Iterator[Frames]:
         """Raises `InvalidRequest` before the first chunk where sound, size, face or options can't be used."""
-        check(request)
-        sound = heard(request.speech)
-        scene, gaze = self._scenes.of(request), Gaze(request)
-        loud = loudness(request.speech, request.fps, request.frame_count)
-        first = starts(request.frame_count, request.fps, sound.shape[1], self._offset)
-        length = max(1, round(request.fps / 2))
-        for begin in range(0, request.frame_count, length):
-            planes: list[NDArray[np.uint8]] = []
-            for at, part in _batches(first[begin : begin + length], self._batch):
-                here, count = begin + at, len(part)
-                faces = self._inference.faces(windows(sound, part), scene.seen)
-                turns = head_poses(request, loud[here : here + count], here) if request.head_motion > 0 else None
-                planes.append(scene.draw(faces, gaze.run(here, count), turns))
-            yield Frames(begin, np.concatenate(planes))
+        return self.stretch(StretchRequest(request, 0, 0, request.frame_count))
+
+    def stretch(self, request: StretchRequest) -> Iterator[Frames]:
+        """Raises as `animate` does, and `ValueError` where less of the sound was given with it than is promised.
+
+        The network's sums may go another way in a batch of another size. So batches are those of the whole video, each
+        of the same size: of those at both ends of the stretch, frames beyond it are thrown away.
+        """
+        asked = request.animation
+        check(asked)
+        hearing, loud = Hearing(request, self._offset), Windows(request, partial(_loud, asked.fps))
+        scene, gaze = self._scenes.of(asked), Gaze(asked)
+        size, end = min(self._batch, max(1, round(asked.fps / 2))), request.first + request.frame_count
+        for batch in range(request.first // size * size, end, size):
+            first = max(batch, request.first)
+            count = min(batch + size, end) - first
+            level = loud.rows(first, count)[:, 0]
+            faces = self._inference.faces(hearing.windows(batch, size), scene.seen)[first - batch :][:count]
+            turns = head_poses(asked, level, first) if asked.head_motion > 0 else None
+            yield Frames(first, scene.draw(faces, gaze.run(first, count), turns))
 
     def dub(self, frames: Iterator[FilmFrame], speech: Speech, fps: Fraction) -> Iterator[Frames]:
         """As many frames as the network makes at once come out together, and are in memory together."""
@@ -113,13 +116,8 @@ class Wav2Lip:
             yield Frames(begin, np.stack([shot.planes for shot in shots]))
 
 
-def heard(speech: Speech) -> NDArray[np.float32]:
-    """(80, frames) mel of the sound and of a little silence after it. Raises `InvalidRequest` where it is no sound."""
-    if not np.isfinite(speech.samples).all():
-        raise InvalidRequest("The speech holds values that are no numbers.", field="speech", accepted="finite samples")
-    resampler = Resampler(speech.sample_rate, RATE)
-    parts = [resampler.feed(speech.samples), resampler.finish(), np.zeros(AFTER, np.float32)]
-    return mel(np.concatenate(parts))
+def _loud(fps: Fraction, speech: Speech, count: int) -> NDArray[np.float32]:
+    return loudness(speech, fps, count)[:, None]
 
 
 def _batches(first: NDArray[np.int64], most: int) -> Iterator[tuple[int, NDArray[np.int64]]]:

@@ -26,8 +26,6 @@ _LOWEST, _HIGHEST = 55.0, 7600.0
 _PRE_EMPHASIS: Final = 0.97
 _FLOOR: Final = 1e-5
 _REFERENCE_DB, _RANGE_DB, _BOUND = 20.0, 100.0, 4.0
-_PIECE: Final = 1024
-"""Frames that are transformed at once, so that an hour of sound doesn't take an hour's spectrum of memory."""
 
 
 def mel(samples: Samples) -> NDArray[np.float32]:
@@ -39,11 +37,17 @@ def mel(samples: Samples) -> NDArray[np.float32]:
     frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::HOP]
     window = get_window("hann", _WINDOW)
     made = np.empty((BANDS, len(frames)), np.float32)
-    for first in range(0, len(frames), _PIECE):
-        magnitude = np.abs(np.fft.rfft(frames[first : first + _PIECE] * window))
+    # In blocks of a second, all of one shape, the last one as well: the sums of a matrix product may go another way in
+    # another shape, and sound that is cut at a second is to give the same frames to the last bit. It also keeps an
+    # hour of sound from taking an hour's spectrum of memory.
+    block = np.zeros((FRAMES_PER_SECOND, _WINDOW))
+    for first in range(0, len(frames), FRAMES_PER_SECOND):
+        count = min(FRAMES_PER_SECOND, len(frames) - first)
+        np.multiply(frames[first : first + count], window, out=block[:count])
+        magnitude = np.abs(np.fft.rfft(block))
         decibels = 20 * np.log10(np.maximum(_FLOOR, magnitude @ filters().T)) - _REFERENCE_DB
         scaled = 2 * _BOUND * (decibels + _RANGE_DB) / _RANGE_DB - _BOUND
-        made[:, first : first + _PIECE] = np.clip(scaled, -_BOUND, _BOUND).T
+        made[:, first : first + count] = np.clip(scaled[:count], -_BOUND, _BOUND).T
     return made
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from deployments.backends import registry
-from deployments.backends.lipsync.wav2lip.backend import AFTER, Wav2Lip, heard
+from deployments.backends.lipsync.wav2lip.backend import Wav2Lip
+from deployments.backends.lipsync.wav2lip.hearing import AFTER, heard
 from deployments.backends.lipsync.wav2lip.mel import mel
 from deployments.backends.lipsync.wav2lip.scene import Scene
 from pipeline.contracts import AnimationRequest, Speech
