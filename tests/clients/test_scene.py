@@ -98,3 +98,20 @@ def test_a_film_is_dubbed_and_only_its_mouth_changes(
     for number, picture in enumerate(read_frames(path)):
         same = shown[number % len(shown)]
         assert np.abs(picture[:40].astype(int) - same[:40]).mean() < 4, "above the face"
+
+
+def test_what_wav2lip_makes_is_watched_meanwhile(application: LocalApplication, tmp_path: Path) -> None:
+    """Stretch by stretch, with the frames and the sound of the video that the same request makes."""
+    request = VideoRequest(text="Hello there.", prompt="a woman", size=128, fps=8, backends=Backends(lipsync="wav2lip"))
+
+    async def watched() -> list[bytes]:
+        return [piece async for piece in application.operations.stream_video(request)]
+
+    pieces = asyncio.run(watched())
+    assert len(pieces) > 1
+    streamed = tmp_path / "streamed.mp4"
+    streamed.write_bytes(b"".join(pieces))
+    whole = content(application, finished(application, request), tmp_path / "whole.mp4")
+    there, wanted = (np.stack(list(read_frames(path))).astype(int) for path in (streamed, whole))
+    assert there.shape == wanted.shape
+    assert np.abs(there - wanted).mean() < 3, "encoded otherwise"
