@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="length of the film, 25 frames a second")
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--frames", type=int, default=25, help="frames of a clip of the network")
-    parser.add_argument("--decode", type=int, default=4, help="frames decoded at once")
+    parser.add_argument("--decode", type=int, default=4, help="frames decoded at once, 0 for as many as fit")
     parser.add_argument("--folder", type=Path, help="where a model of random weights is made; a temporary one")
     parser.add_argument("--tiny", action="store_true", help="small networks")
     gpu_memory.argument(parser)

@@ -174,6 +174,7 @@ BACKENDS: tuple[Backend, ...] = (
         description="Stable Video Diffusion: brings what is in a picture to life, and moves a camera over it",
         install="make models",
         licence="Stable Video Diffusion Community License: commercial use needs an agreement with Stability AI",
+        version="2",
         vram_gigabytes=16.0,
         imports=("torch", "diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion"),
         weights=("svd-xt",),

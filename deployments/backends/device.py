@@ -56,6 +56,11 @@ class Device(Protocol):
         """The most it has taken so far."""
         ...
 
+    @property
+    def free(self) -> int | None:
+        """What is left of the limit now; None where there is none."""
+        ...
+
     def place(self, array: np.ndarray) -> Any:
         """A copy on the card; it goes with the last reference to it. Raises `OutOfMemory`, or what the card's own
         library raises."""
@@ -72,6 +77,7 @@ class Host:
     name = "cpu"
     limit: int | None = None
     peak = 0
+    free: int | None = None
 
     def place(self, array: np.ndarray) -> np.ndarray:
         return array
@@ -90,6 +96,10 @@ class Logical:
         self._lock = Lock()
         self._taken = 0
         self.peak = 0
+
+    @property
+    def free(self) -> int | None:
+        return None if self.limit is None else max(0, self.limit - self._taken)
 
     def place(self, array: np.ndarray) -> np.ndarray:
         self._take(array.nbytes)
@@ -155,6 +165,12 @@ class Cuda:
     @property
     def peak(self) -> int:
         return self._context + self._torch.cuda.max_memory_reserved(0)
+
+    @property
+    def free(self) -> int | None:
+        # What the allocator has reserved and not given out can be had.
+        taken = self._context + self._torch.cuda.memory_allocated(0)
+        return None if self.limit is None else max(0, self.limit - taken)
 
     def place(self, array: np.ndarray) -> Any:
         return self._torch.from_numpy(array).to(self.name, non_blocking=False)

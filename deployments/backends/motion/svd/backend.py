@@ -23,6 +23,8 @@ from deployments.backends.published.location import located
 from pipeline.contracts import Frames, MotionRequest, Picture
 
 MODEL: Final = "svd-xt"
+DECODED: Final = 4
+"""Frames decoded at once where nothing says how much memory there is."""
 
 
 class StableVideo:
@@ -36,7 +38,9 @@ class StableVideo:
     - `clip_frames`: frames of a clip. `overlap`: how many of them the next clip has as well, faded into each other.
     - `rate`: frames a second that the network is told and its frames are shown at; others are made between them.
     - `steps`, `guidance`: denoising steps, and how strictly the last frame of a clip keeps to the picture.
-    - `decode_frames`: frames decoded at once: the fewer, the less of the card is needed.
+    - `decode_frames`: frames decoded at once: the fewer, the less of the card is needed. The autoencoder smooths over
+      those, so the film depends on it. 0 is as many as fit into what the weights leave of the card's part that is
+      reserved (`decoding`), or 4 where nothing is reserved.
     - `precision`, `slicing`, `offload`: as in the settings under `generation`. `threads` are those of a CPU.
 
     The same request gives the same film on the same machine: the noise is drawn on the CPU, by the seed.
@@ -52,7 +56,7 @@ class StableVideo:
         rate: int = 7,
         steps: int = 25,
         guidance: float = 3.0,
-        decode_frames: int = 4,
+        decode_frames: int = 0,
         precision: Precision = "auto",
         slicing: bool = False,
         offload: Offload = "none",
@@ -66,7 +70,7 @@ class StableVideo:
             ("rate", rate, 2, 30),
             ("steps", steps, 1, 1000),
             ("guidance", guidance, 1, 30),
-            ("decode_frames", decode_frames, 1, 100),
+            ("decode_frames", decode_frames, 0, 100),
             ("threads", threads, 1, 1024),
         ):
             if not least <= value <= most:
@@ -75,23 +79,27 @@ class StableVideo:
         import torch
 
         from deployments.backends.avatar.diffusion import loading
+        from deployments.backends.motion.svd.decoding import Decoding
 
-        card = device.current().name
+        here = device.current()
+        card = here.name
         if card == "cpu":
             torch.set_num_threads(threads)
-        self._pipeline = loading.load(
-            "StableVideoDiffusionPipeline", folder, chosen(precision, card), find(MODEL).command
-        )
+        kind = chosen(precision, card)
+        self._pipeline = loading.load("StableVideoDiffusionPipeline", folder, kind, find(MODEL).command)
         if slicing:
             self._pipeline.unet.enable_forward_chunking()
         loading.place(self._pipeline, card, slicing=False, offload=offload)
+        # Looked at once: what there is besides the weights later on, or another time, would make another film.
+        self._room = here.free
+        self._decoding = Decoding(self._pipeline.vae, kind, clip_frames)
+        self._decode_frames = 1 if slicing else decode_frames
         self._pixels, self._overlap, self._rate = pixels, overlap, Fraction(rate)
         self._asked: dict[str, Any] = {
             "num_frames": clip_frames,
             "fps": rate,
             "num_inference_steps": steps,
             "max_guidance_scale": guidance,
-            "decode_chunk_size": 1 if slicing else decode_frames,
             "output_type": "np",
         }
 
@@ -130,9 +138,15 @@ class StableVideo:
                 motion_bucket_id=motion.bucket,
                 noise_aug_strength=motion.noise,
                 generator=torch.Generator("cpu").manual_seed(seed % 2**63),
+                decode_chunk_size=self._decoded_at_once(height, width),
                 **self._asked,
             )
         return np.asarray(made.frames[0], np.float32) * 255
+
+    def _decoded_at_once(self, height: int, width: int) -> int:
+        if self._decode_frames:
+            return self._decode_frames
+        return DECODED if self._room is None else self._decoding.most(height, width, self._room)
 
 
 def _filmed(request: MotionRequest, pictures: Iterator[Picture]) -> Iterator[Picture]:

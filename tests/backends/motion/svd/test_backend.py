@@ -13,12 +13,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from deployments.backends import registry
+from deployments.backends import device, registry
+from deployments.backends.device import Logical
 from deployments.backends.motion.svd.backend import StableVideo
 from deployments.backends.motion.svd.conditioning import Motion, canvas, drawn_size, shown
 from pipeline.contracts import Camera, MotionRequest, Picture
 from pipeline.errors import Damaged, MissingWeights
 from tests.goldens import inventory
+
+MIB = 1 << 20
 
 
 def built(small: dict[str, Any], options: dict[str, Any]) -> StableVideo:
@@ -121,8 +124,9 @@ def test_what_the_network_is_told(model: StableVideo, picture: Picture, monkeypa
 def test_frames_are_decoded_a_few_at_a_time(
     small: dict[str, Any], picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def sizes(**options: Any) -> list[int]:
+    def sizes(room: int | None = None, **options: Any) -> list[int]:
         found: list[int] = []
+        monkeypatch.setattr(device, "_current", Logical(room))
         model = built(small, options)
         original: Callable[..., Any] = model._pipeline.vae.decode
 
@@ -136,6 +140,13 @@ def test_frames_are_decoded_a_few_at_a_time(
 
     assert sizes(decode_frames=3) == [3, 3, 2]
     assert sizes(slicing=True) == [1] * 8
+    assert sizes() == [4, 4]
+    # 3.5 MiB a frame, 0.75 MiB for the clip's pictures, and a fifth to spare.
+    assert sizes(round(11.4 / 0.8 * MIB)) == [3, 3, 2]
+    assert sizes(round(11.1 / 0.8 * MIB)) == [2, 2, 2, 2]
+    assert sizes(1000 * MIB) == [8]
+    assert sizes(10) == [1] * 8
+    assert sizes(1000 * MIB, decode_frames=5) == [5, 3], "what is set counts"
 
 
 def test_what_it_is_shown_has_the_shape_of_the_frames() -> None:
