@@ -20,8 +20,9 @@ def test_a_logical_card_holds_copies_up_to_its_limit_and_gets_them_back() -> Non
     assert raised.value.need == 1200
     del copy, raised
     gc.collect()
-    card.place(array)
-    assert card.peak == 600
+    assert card.free == 1000
+    again = card.place(array)
+    assert (card.peak, card.free, len(again)) == (600, 400, 600)
 
 
 def test_work_counts_while_it_lasts_and_the_peak_stays() -> None:
@@ -47,3 +48,4 @@ def test_without_a_card_arrays_stay_where_they_are() -> None:
     array = np.zeros(3)
     assert Host().place(array) is array
     assert Host().limit is None
+    assert Host().free is None

@@ -67,8 +67,8 @@ def test_a_second_clip_of_an_avatar_makes_nothing_ready_anew(weights: Path, monk
         whole(scene, request, inference)
 
     monkeypatch.setattr(Scene, "__init__", counted)
-    asked, other = short(0.3, size=128), short(0.4, size=128, seed=5, head_motion=0.0)
-    model = Wav2Lip(weights=str(weights), precision="float32", threads=1, avatars=1)
+    asked, other = short(0.1, size=128), short(0.2, size=128, seed=5, head_motion=0.0)
+    model = Wav2Lip(weights=str(weights), precision="float32", threads=1, avatars=1, batch_frames=2)
     looked: list[int] = []
     model._inference._network.face_encoder_blocks[0].register_forward_hook(lambda *_: looked.append(1))
     first = drawn(model, asked)
