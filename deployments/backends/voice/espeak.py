@@ -86,7 +86,7 @@ class Espeak:
         wanted, speed, pitch = request.tint, request.speed, request.pitch
         if wanted is not None and source is not None:
             speed *= tint.pace(wanted, source)
-            wanted, pitch = replace(wanted, pitch_hz=wanted.pitch_hz * 2 ** (pitch / 12)), 0.0
+            wanted, pitch = tint.shifted(wanted, pitch), 0.0
         manner = _manner(speed, pitch)
         pieces = sentences(request.text, language)
         silent = True

@@ -108,7 +108,7 @@ class Flite:
             if wanted is None:
                 wanted = source
             speed *= tint.pace(wanted, source)
-            wanted = replace(wanted, pitch_hz=wanted.pitch_hz * 2 ** (request.pitch / 12))
+            wanted = tint.shifted(wanted, request.pitch)
         pieces = [spelt for piece in sentences(request.text, _TAGS[0]) if _says_something(spelt := _ascii(piece))]
         if not pieces:
             raise InvalidText(

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.contracts import Phoneme, Speech, SpeechRequest
-from pipeline.errors import InvalidRequest
-from pipeline.text import PIECE
+from pipeline.errors import InvalidRequest, InvalidText
+from pipeline.text import PIECE, sentences
 
 _SENTENCE, _CLAUSE, _WORD, _LAST = 0.35, 0.18, 0.06, 0.15
 _QUOTES = "\"'”’»›)]}」』】）》〉"
@@ -21,6 +21,19 @@ def check(request: SpeechRequest) -> None:
         raise InvalidRequest(f"The speed is {request.speed}.", field="speed", accepted="0.25 to 4")
     if not -12 <= request.pitch <= 12:
         raise InvalidRequest(f"The pitch is {request.pitch}.", field="pitch", accepted="-12 to 12 semitones")
+
+
+def pieces(text: str, language: str, longest: int) -> list[str]:
+    """The text's `sentences`, at least one. Raises `InvalidText` where nothing can be said."""
+    found = sentences(text, language, longest)
+    if not found:
+        raise InvalidText(
+            "There is no letter and no digit in the text.",
+            code="nothing_to_say",
+            field="text",
+            accepted="text with words or numbers",
+        )
+    return found
 
 
 def with_pause(speech: Speech, piece: str, *, last: bool, speed: float, longest: int = PIECE) -> Speech:

@@ -91,6 +91,11 @@ def pace(tint: VoiceTint, source: VoiceTint) -> float:
     return float(np.clip(tint.syllables_per_second / source.syllables_per_second, *_PACES))
 
 
+def shifted(tint: VoiceTint, semitones: float) -> VoiceTint:
+    """The same voice, higher by so many semitones."""
+    return replace(tint, pitch_hz=tint.pitch_hz * 2 ** (semitones / 12))
+
+
 def correction_db(tint: VoiceTint, source: VoiceTint) -> NDArray[np.float64]:
     """(513,) dB to add to the source's spectrum at 0 to 8 kHz, within ±12."""
     difference = tint.envelope_db.astype(np.float64) - source.envelope_db

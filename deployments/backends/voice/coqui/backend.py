@@ -99,7 +99,7 @@ class Coqui:
         wanted, speed = request.tint, request.speed
         if wanted is not None and source is not None:
             speed *= tint.pace(wanted, source)
-            wanted = replace(wanted, pitch_hz=wanted.pitch_hz * 2 ** (request.pitch / 12))
+            wanted = tint.shifted(wanted, request.pitch)
         cut = sentences(request.text, language.partition("-")[0], self._longest)
         pieces = (piece for piece in cut if self._model.known(piece, language))
         following = next(pieces, None)

@@ -12,8 +12,7 @@ from deployments.backends.voice.bounds import within
 from deployments.backends.voice.f5.recording import Recording, recordings
 from deployments.backends.voice.transpose import transpose
 from pipeline.contracts import Samples, Speech, SpeechRequest, VoiceTint
-from pipeline.errors import InvalidRequest, InvalidText, UnknownName
-from pipeline.text import sentences
+from pipeline.errors import InvalidRequest, UnknownName
 
 MODEL, VOCODER = "f5-tts-v1", "vocos-mel-24khz"
 LANGUAGES = ("en", "zh")
@@ -78,14 +77,7 @@ class F5:
         if name not in self._voices:
             raise UnknownName.of("voice", name, self._voices)
         longest = _longest(self._voices[name], language, request.speed)
-        pieces = sentences(request.text, language, longest)
-        if not pieces:
-            raise InvalidText(
-                "There is no letter and no digit in the text.",
-                code="nothing_to_say",
-                field="text",
-                accepted="text with words or numbers",
-            )
+        pieces = prosody.pieces(request.text, language, longest)
         return self._pieces(request, name, pieces, longest)
 
     def tint(self, samples: Samples, sample_rate: int) -> VoiceTint:
@@ -97,7 +89,7 @@ class F5:
         source = None if wanted is None else self._measure(name)
         if wanted is not None and source is not None:
             speed *= tint.pace(wanted, source)
-            wanted = replace(wanted, pitch_hz=wanted.pitch_hz * 2 ** (request.pitch / 12))
+            wanted = tint.shifted(wanted, request.pitch)
         for number, piece in enumerate(pieces, 1):
             samples = self._model.said(piece, voice, speed)
             speech = Speech(samples, self._model.sample_rate, None, request.language)

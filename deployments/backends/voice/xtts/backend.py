@@ -94,14 +94,7 @@ class Xtts:
         prosody.check(request)
         language = self._language(request.language)
         likeness = self._likeness(request)
-        pieces = sentences(request.text, language, languages.LONGEST[language])
-        if not pieces:
-            raise InvalidText(
-                "There is no letter and no digit in the text.",
-                code="nothing_to_say",
-                field="text",
-                accepted="text with words or numbers",
-            )
+        pieces = prosody.pieces(request.text, language, languages.LONGEST[language])
         return self._pieces(request, language, likeness, pieces)
 
     def tint(self, samples: Samples, sample_rate: int) -> VoiceTint:
