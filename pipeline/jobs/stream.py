@@ -17,7 +17,6 @@ from typing import Final
 import numpy as np
 
 from pipeline.contracts import AnimationRequest, CodedStretch, Encoding, Speech, sample_at
-from pipeline.errors import TooLarge
 from pipeline.graph import Graph
 from pipeline.jobs.builder import Builder
 from pipeline.jobs.run import remade
@@ -25,6 +24,7 @@ from pipeline.jobs.turns import Rank
 from pipeline.media.fragments import FragmentWriter
 from pipeline.nodes.bench import Bench, Inputs
 from pipeline.nodes.film import Shot
+from pipeline.nodes.receive import check_size
 from pipeline.nodes.sound import Sound, ahead
 from pipeline.nodes.speech import heard
 from pipeline.nodes.stretching import asked_for, forget
@@ -87,7 +87,6 @@ class Stream:
         return portrait
 
     async def _written(self, stretches: AsyncIterator[CodedStretch], sound: Sound) -> AsyncGenerator[bytes]:
-        limit = self._bench.settings.limits.video_megabytes
         size, rate, fps = self._shot.size, sound.sample_rate, self._fps
         writer = await asyncio.to_thread(FragmentWriter, size=size, fps=fps, sample_rate=rate)
         written = 0
@@ -99,13 +98,7 @@ class Stream:
             if begins:
                 piece = writer.header + piece
             written += len(piece)
-            if written > limit << 20:
-                raise TooLarge(
-                    "The video grows too large.",
-                    code="video_too_large",
-                    field="size",
-                    accepted=f"at most {limit} MB: a smaller or shorter video",
-                )
+            check_size(written, self._bench.settings.limits)
             yield piece
         if piece := await to_its_end(writer.finish):
             yield piece

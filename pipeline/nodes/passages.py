@@ -14,10 +14,11 @@ from typing import Final
 
 from pipeline import timings
 from pipeline.contracts import AnimationRequest, CodedStretch, Encoding, Speech, sample_at
-from pipeline.errors import BackendFailed, Damaged, TooLarge
+from pipeline.errors import BackendFailed, Damaged
 from pipeline.media.fragments import FragmentWriter
 from pipeline.media.rejoining import Rejoined
 from pipeline.nodes.bench import Bench, Inputs, Passages, Tell
+from pipeline.nodes.receive import check_size
 from pipeline.nodes.sound import Sound
 from pipeline.nodes.stretching import asked_for, forget
 from pipeline.storage.artifacts import Stored
@@ -117,7 +118,7 @@ class PassageFilm:
                     piece = made
                     await to_its_end(writer.pass_over, count)
                 written += len(piece)
-                self._check(written)
+                check_size(written, self._bench.settings.limits)
                 forget(self._portrait, sound, first + count)
 
     async def _drawn(
@@ -164,16 +165,6 @@ class PassageFilm:
     def _told(self, first: int, done: int) -> None:
         self._done[first] = done
         self._tell(sum(self._done.values()), self._frames)
-
-    def _check(self, size: int) -> None:
-        most = self._bench.settings.limits.video_megabytes
-        if size > most << 20:
-            raise TooLarge(
-                "The video's file grows too large.",
-                code="video_too_large",
-                field="size",
-                accepted=f"at most {most} MB: a smaller or shorter video",
-            )
 
     async def _joined(self, count: int, passages: Passages) -> Stored:
         with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
