@@ -79,7 +79,7 @@ class Session:
             for word in TEXT.format(take, self.number).split(" "):
                 live.say(word + " ")
             live.end()
-            time.sleep(3)
+            time.sleep(3)  # The script of the session, as is the next: it speaks so long, then it is cut off.
             self._quiet_from, self._stopped = float("inf"), time.monotonic()
             live.interrupt()
             time.sleep(1.5)

@@ -52,11 +52,12 @@ class LiveSession:
     no sooner than it is due, so that what is said next, or not any more, takes effect at once.
     """
 
-    def __init__(self, name: str, face: LiveFace, pace: Pace, longest: float) -> None:
+    def __init__(self, name: str, face: LiveFace, pace: Pace, longest: float, stalled: float = STALLED_SECONDS) -> None:
         self._name = name
         self._face = face
         self._pace = pace
         self._longest = longest
+        self._stalled = stalled
         settings = face.settings
         self._idle = settings.jobs.idle_seconds
         self._limit = settings.limits.text_characters
@@ -261,12 +262,12 @@ class LiveSession:
     async def _room(self) -> None:
         """Waits until the pieces that went out were taken. Raises `Busy` where nobody does."""
         try:
-            async with asyncio.timeout(STALLED_SECONDS):
+            async with asyncio.timeout(self._stalled):
                 while any(isinstance(item, bytes) for item in self._outbox):
                     self._taken.clear()
                     await self._taken.wait()
         except TimeoutError:
-            raise Busy(f"Nobody has taken anything for {STALLED_SECONDS:g} s.", code="stalled") from None
+            raise Busy(f"Nobody has taken anything for {self._stalled:g} s.", code="stalled") from None
 
     def _seconds(self, frames: int) -> float:
         return round(float(frames / self._fps), 4)

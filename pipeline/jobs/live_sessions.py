@@ -51,12 +51,14 @@ class LiveSessions:
         builder: Builder,
         metrics: Metrics,
         pace: Callable[[], Pace] = lambda: Pace(AHEAD_SECONDS),
+        stalled: float = STALLED_SECONDS,
     ) -> None:
         self._bench = bench
         self._planner = planner
         self._builder = builder
         self._metrics = metrics
         self._pace = pace
+        self._stalled = stalled
         self._open: dict[str, _Open] = {}
 
     async def begin(self, name: str, request: LiveRequest, longest: float) -> None:
@@ -77,7 +79,7 @@ class LiveSessions:
         if self._open.get(name) is not opened:
             return  # ended meanwhile
         face = LiveFace(graph, self._bench, self._builder, Rank.of(WATCHED, name))
-        session = opened.session = LiveSession(name, face, self._pace(), longest)
+        session = opened.session = LiveSession(name, face, self._pace(), longest, self._stalled)
         opened.performing = asyncio.create_task(session.perform())
 
         def over(task: asyncio.Task[None]) -> None:

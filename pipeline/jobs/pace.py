@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 
 class Pace:
@@ -12,14 +13,21 @@ class Pace:
     What came late stays late: after a delay the rest is not hurried, but for the `ahead` seconds.
     """
 
-    def __init__(self, ahead: float) -> None:
+    def __init__(
+        self,
+        ahead: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._ahead = ahead
+        self._clock = clock
+        self._sleep = sleep
         self._origin: float | None = None
 
     async def until(self, seconds: float) -> None:
         """Waits until the moment `seconds` after the beginning is due."""
-        now = time.monotonic()
+        now = self._clock()
         if self._origin is None or now - seconds > self._origin:
             # The first moment; and one that is not there although it should be shown already.
             self._origin = now - seconds
-        await asyncio.sleep(max(0.0, self._origin + seconds - self._ahead - now))
+        await self._sleep(max(0.0, self._origin + seconds - self._ahead - now))

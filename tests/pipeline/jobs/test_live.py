@@ -223,10 +223,9 @@ async def test_what_was_drawn_of_words_that_are_cut_off_is_drawn_again(tmp_path:
 
 
 async def test_goes_no_further_than_is_taken_and_ends_when_nobody_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "STALLED_SECONDS", 0.05)
-    async with works(tmp_path, CountedModels(), live=1) as place:
+    async with works(tmp_path, CountedModels(), stalled=0.05, live=1) as place:
         client = await Client(place).open()
         await client.state("ready")
         while "broke off" not in caplog.text:

@@ -45,6 +45,7 @@ from pipeline.jobs.builder import Builder
 from pipeline.jobs.feed import Feed
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.journal import Journal
+from pipeline.jobs.live_session import STALLED_SECONDS
 from pipeline.jobs.live_sessions import LiveSessions
 from pipeline.jobs.pace import Pace
 from pipeline.jobs.runner import PlainRunner, Runner
@@ -252,10 +253,16 @@ class Hold:
 
 @asynccontextmanager
 async def works(
-    folder: Path, models: CountedModels, *, runner: Runner | None = None, **changes: object
+    folder: Path,
+    models: CountedModels,
+    *,
+    runner: Runner | None = None,
+    stalled: float = STALLED_SECONDS,
+    **changes: object,
 ) -> AsyncGenerator[SimpleNamespace]:
     """Opened jobs on `folder`; `changes` are settings of the section `jobs`, and other sections by name;
-    `quota` is the store's, in bytes."""
+    `quota` is the store's, in bytes;
+    `stalled` is how long a live session waits for whoever takes it."""
     sections = {name: changes.pop(name, {}) for name in ("limits", "storage", "avatar")}
     quota: Any = changes.pop("quota", None)
     settings = Settings.model_validate({**sections, "jobs": {"retry_seconds": 0.01, **changes}})
@@ -275,7 +282,7 @@ async def works(
     planner = Planner(models, settings, speaker, avatars, artifacts, at_once)
     bench = Bench(models, artifacts, settings)
     streams = Streams(bench, planner, builder, Metrics(memory))
-    live = LiveSessions(bench, planner, builder, Metrics(memory), lambda: Pace(1e9))
+    live = LiveSessions(bench, planner, builder, Metrics(memory), lambda: Pace(1e9), stalled)
     jobs = Jobs(
         settings,
         journal,

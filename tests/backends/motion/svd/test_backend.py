@@ -126,8 +126,12 @@ def test_frames_are_decoded_a_few_at_a_time(
 ) -> None:
     def sizes(room: int | None = None, **options: Any) -> list[int]:
         found: list[int] = []
-        monkeypatch.setattr(device, "_current", Logical(room))
-        model = built(small, options)
+        before = device.current()
+        device.use(Logical(room))
+        try:
+            model = built(small, options)
+        finally:
+            device.use(before)
         original: Callable[..., Any] = model._pipeline.vae.decode
 
         def counting(latents: torch.Tensor, *arguments: Any, **named: Any) -> Any:
