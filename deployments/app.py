@@ -62,6 +62,9 @@ CPUS: Final = 0.1
 """Ray's bookkeeping of a deployment on a CPU: small, so that a laptop's two cores hold all of them; the
 operating system shares out the cores."""
 
+HEALTH_SECONDS: Final = 2.0
+"""Between two looks at a replica: so long a dead one goes unnoticed. Serve's default is 10."""
+
 
 def build(args: dict[str, Any]) -> Application:
     """The whole application: ingress over coordinator over one deployment per enabled backend.
@@ -78,6 +81,7 @@ def build(args: dict[str, Any]) -> Application:
         name="ingress",
         ray_actor_options={"num_cpus": CPUS},
         max_ongoing_requests=ONGOING,
+        health_check_period_s=HEALTH_SECONDS,
         graceful_shutdown_timeout_s=5,
         graceful_shutdown_wait_loop_s=0.1,
     )
@@ -100,7 +104,7 @@ def assemble(settings: Settings, *, runtime: Runtime, folder: Path) -> Applicati
         num_replicas=1,
         ray_actor_options={"num_cpus": CPUS},
         max_ongoing_requests=1000,
-        health_check_period_s=10,
+        health_check_period_s=HEALTH_SECONDS,
         # Streams of events end with it and never before. What it was doing, its successor goes on with.
         graceful_shutdown_timeout_s=1,
         graceful_shutdown_wait_loop_s=0.1,
@@ -119,6 +123,7 @@ def _model(capability: Capability, name: str, settings: Settings, at_once: bool)
         ray_actor_options={"num_cpus": CPUS},
         max_ongoing_requests=16,
         max_queued_requests=settings.jobs.queued,
+        health_check_period_s=HEALTH_SECONDS,
         graceful_shutdown_wait_loop_s=0.1,
         num_replicas=1 if standing and terms is None else None,
         autoscaling_config=None if standing and terms is None else ON_DEMAND,

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -42,6 +42,10 @@ BY_GRPC: Final = "RAY_SERVE_PROXY_USE_GRPC"
 """Switched on, Serve's proxy calls replicas by gRPC and not as actors. An answer that comes in many pieces costs both
 of them half as much, and a reader who takes his time is felt by whoever makes the pieces. The port asks for the
 user's token as Ray's others do."""
+
+PROXY_CHECKS: Final = ("RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S", "1")
+"""Serve starts its proxy anew after three checks without an answer. By its default, one every ten seconds, a proxy that
+is killed leaves nobody at the port for half a minute."""
 
 IMPORT_PATH: Final = "deployments.app:build"
 
@@ -102,13 +106,14 @@ class Serving:
         for variable in ONE_LOOP:
             os.environ.setdefault(variable, "0")
         os.environ.setdefault(BY_GRPC, "1")
+        os.environ.setdefault(*PROXY_CHECKS)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         # Ray makes all its workers nice, proxy and ingress too. Here threads that compute are (deployments/model.py).
         os.environ.setdefault("RAY_worker_niceness", "0")
         # Ray's own ports listen on every interface whatever it is told, so they ask for the user's token.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         if self.settings.ray.forked_workers:
-            self._forked = ForkedWorkers.start(_imports(self._on_cards))
+            self._forked = ForkedWorkers.start(_imports(self.settings))
         import ray
 
         # Ray's processes take a while to come up; meanwhile this one imports what it needs next.
@@ -249,9 +254,11 @@ def _on_cards(settings: Settings) -> tuple[Backend, ...]:
     return tuple(row for rows in enabled for row in rows if row.vram_gigabytes > 0)
 
 
-def _imports(backends: Iterable[Backend]) -> tuple[str, ...]:
-    """Their modules: they come back without importing them again."""
-    return tuple(dict.fromkeys(module for row in backends if not row.packages for module in row.imports))
+def _imports(settings: Settings) -> tuple[str, ...]:
+    """Modules of the enabled backends' libraries: replicas begin, and come back, without importing them again."""
+    enabled = registry.enabled(settings).values()
+    every = (module for rows in enabled for row in rows if not row.packages for module in row.imports)
+    return tuple(dict.fromkeys(every))
 
 
 def _plain(settings: Settings) -> dict[str, Any]:
