@@ -49,8 +49,8 @@ class Backend:
     weights: tuple[str, ...] = ()
     """Names of the published models that it loads, as `mouthpiece models list` has them."""
     imports: tuple[str, ...] = ()
-    """Modules of its libraries that take seconds to import and start no thread. Where models take turns on a card,
-    replicas are forked from a process that has them."""
+    """Modules of its libraries that take seconds to import and start no thread. Where workers are forked, its replicas
+    are forks of a process that has them."""
     packages: tuple[str, ...] = ()
     """Requirements of pip that can't live with the rest: it then runs in an environment of its own, which Ray makes on
     the node from this one with these laid over it. Its module imports them in the constructor and nowhere else, since

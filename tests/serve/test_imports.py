@@ -7,23 +7,26 @@ from typing import Any
 import pytest
 
 from deployments.backends.built_in import BACKENDS
-from deployments.serving import _imports, _on_cards
+from deployments.serving import _imports
 from pipeline import cascade
 
 
 def imports(**said: Any) -> tuple[str, ...]:
-    return _imports(_on_cards(cascade.resolve(said, {}, vram_gigabytes=None)))
+    return _imports(cascade.resolve(said, {}, vram_gigabytes=None))
 
 
-def test_libraries_of_models_that_take_turns_on_a_card() -> None:
-    found = imports(gpu={"budget_gigabytes": 10.0}, lipsync={"backends": ["wav2lip", "meshwarp"]})
-    assert found == ("torch",)
+@pytest.mark.parametrize("gpu", [{"budget_gigabytes": 10.0}, {}])
+def test_libraries_of_the_enabled_models_on_a_card_or_none(gpu: dict[str, float]) -> None:
+    assert imports(gpu=gpu, lipsync={"backends": ["wav2lip", "meshwarp"]}) == ("torch",)
 
 
-def test_nothing_where_there_is_no_card_or_nobody_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")  # with nvidia-smi there is a card
-    assert imports(lipsync={"backends": ["wav2lip"]}) == ()
+def test_nothing_where_nobody_needs_it() -> None:
+    assert imports() == ()
     assert imports(gpu={"budget_gigabytes": 10.0}) == ()
+
+
+def test_nothing_of_a_backend_with_packages_of_its_own() -> None:
+    assert imports(voice={"backends": ["f5"]}) == ()
 
 
 def test_every_model_on_a_card_says_what_it_imports() -> None:
