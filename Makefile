@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 # Compiled once and not in every process that starts: Ray starts many, and images like to set PYTHONDONTWRITEBYTECODE.
 INSTALL := $(UV) pip install -q --compile-bytecode
+unexport PYTHONDONTWRITEBYTECODE
 SWIFT := build/swift
 export UV_FIND_LINKS := $(PIP_FIND_LINKS)
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,12 @@ def logs(running: Server) -> Path:
     environment = os.environ | {"RAY_AUTH_MODE": "token"}
     done = subprocess.run(program, capture_output=True, text=True, timeout=120, env=environment, check=True)
     return Path(json.loads(done.stdout)) / "logs"
+
+
+@pytest.fixture(scope="session")
+def removed() -> Iterator[Callable[[Path], None]]:
+    """Removes a folder of gigabytes, which may take a minute, while other tests run."""
+    removals: list[subprocess.Popen[bytes]] = []
+    yield lambda folder: removals.append(subprocess.Popen(["rm", "-r", str(folder)]))
+    for removal in removals:
+        assert removal.wait(600) == 0

@@ -9,10 +9,9 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -113,12 +112,12 @@ def told(server: Server, backend: str) -> tuple[Path, str, bool]:
 
 
 @pytest.fixture(scope="module")
-def isolated(server: Server) -> Iterator[tuple[Path, str, bool]]:
+def isolated(server: Server, removed: Callable[[Path], None]) -> Iterator[tuple[Path, str, bool]]:
     """What an isolated replica tells. Its environment, a copy of ours, is gigabytes, and Ray leaves it behind."""
     found = told(server, "isolated")
     yield found
     server.stop()
-    shutil.rmtree(found[0].parents[2])
+    removed(found[0].parents[2])
 
 
 def test_a_backend_with_packages_of_its_own_has_them_and_the_rest_has_ours(

@@ -48,7 +48,7 @@ def ended(url: str, job_id: str) -> dict:
 
 @pytest.mark.parametrize("victim", ["lipsync-meshwarp", "coordinator"])
 def test_a_video_survives_the_death_of(victim: str, running: Server) -> None:
-    text = f"Whatever becomes of the {victim}, I will finish what I have to say. " * 10
+    text = f"Whatever becomes of the {victim}, I will finish what I have to say. " * 5
     job_id = start_and_wait_until_it_animates(running.url, text)
     os.kill(replica(running, victim), signal.SIGKILL)
     running.wait()
