@@ -24,9 +24,10 @@ from benchmarks.processes import name, tree, unshared_megabytes
 from benchmarks.server import server
 
 TEXT = (
-    "Good morning, everybody number {0}. My name is Maria {0}, and I would like to show you how a photograph speaks. "
-    "Peter Piper picked {0} pecks of pickled peppers, and mama baked muffins. Take number {0}."
+    "Good morning, everybody number {0}. My name is Maria, and I would like to show you how a photograph speaks. "
+    "Peter Piper picked {0} pecks of pickled peppers, and mama baked muffins."
 )
+"""Half a second more than ten."""
 ROUNDS = 5
 
 
