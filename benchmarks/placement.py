@@ -94,7 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plain", type=float, default=15.0, help="seconds until plain Serve scales down")
     parser.add_argument("--seconds", type=float, default=60.0, help="that clients ask for")
-    parser.add_argument("--gigabytes", type=float, nargs="+", default=[1.4, 3.0], help="of each model's weights")
+    parser.add_argument("--gigabytes", type=float, nargs="+", default=[1.4, 5.0], help="of each model's weights")
     parser.add_argument("--skip", nargs="*", default=[], choices=("plain", "clients", "four"))
     arguments = parser.parse_args()
     print(f"load average before: {os.getloadavg()[0]:.1f}; {os.cpu_count()} processors")
