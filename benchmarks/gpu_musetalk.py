@@ -73,11 +73,13 @@ def measured(chosen: argparse.Namespace, card: bool, tiny: bool) -> dict[str, fl
     import torch
 
     from deployments.backends import registry
+    from deployments.backends.lipsync.musetalk.audio_windows import STEPS_PER_SECOND
     from deployments.backends.lipsync.musetalk.avatar import Look, prepared
+    from deployments.backends.lipsync.musetalk.ear import RATE
     from deployments.backends.lipsync.musetalk.footage import portrait
     from deployments.backends.lipsync.musetalk.hearing import Hearing
     from deployments.backends.lipsync.musetalk.labels import of_mesh
-    from deployments.backends.lipsync.musetalk.rendering import Renderer, Transfer
+    from deployments.backends.lipsync.musetalk.rendering import Batch, Renderer, Transfer
 
     generator, ear = networks(card, tiny, chosen.compiled)
     renderer = Renderer(generator, ear, chosen.batch)
@@ -87,10 +89,15 @@ def measured(chosen: argparse.Namespace, card: bool, tiny: bool) -> dict[str, fl
     avatar = prepared([portrait(wanted)], look, generator)
     figures = {"avatar made ready, s": time.perf_counter() - started}
 
-    def tokens() -> Any:
-        return Hearing(ear, wanted.speech, wanted.fps, generator.dtype).tokens(0, chosen.batch)
+    def second() -> Any:
+        """The fourth: there is as much around it as there ever is."""
+        reach = ear.reach
+        samples = wanted.speech.samples[: (reach.before + reach.hop + reach.after) * RATE // STEPS_PER_SECOND]
+        return ear.states(ear.mel(samples, reach.hop), reach.hop + reach.before, reach.hop)
 
-    heard, places = tokens(), avatar.places(0, chosen.batch)
+    heard = Hearing(ear, wanted.speech, wanted.fps, generator.dtype).tokens(0, chosen.batch)
+    batch = Batch(avatar, avatar.places(0, chosen.batch), 0, range(chosen.batch))
+    figures["hearing, ms a second of sound"] = 1000 * timed(torch, second, card, 10, 2)
     latents = avatar.latents.expand(chosen.batch, -1, -1, -1)
     patch = avatar.patches[0]
     assert patch is not None
@@ -99,11 +106,10 @@ def measured(chosen: argparse.Namespace, card: bool, tiny: bool) -> dict[str, fl
         predicted = generator.predicted(latents, heard)
         planes = avatar.planes.expand(chosen.batch, -1, -1).clone()
         stages: dict[str, Callable[[], object]] = {
-            "hearing, 30 s at once": tokens,
             "UNet": lambda: generator.predicted(latents, heard),
             "decoder": lambda: generator.decoded(predicted),
             "paste-back": lambda: patch.put(planes, faces),
-            "frames, all on the device": lambda: renderer.drawn(avatar, places, heard),
+            "frames, all on the device": lambda: renderer.drawn(batch, heard),
             "transfer to the host": lambda: Transfer(0, planes).frames(),
         }
         for name, stage in stages.items():
@@ -142,8 +148,8 @@ def networks(card: bool, tiny: bool, compiled: bool) -> tuple[Any, Any]:
     from transformers import WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+    from deployments.backends.lipsync.musetalk.ear import Ear
     from deployments.backends.lipsync.musetalk.generator import Generator
-    from deployments.backends.lipsync.musetalk.hearing import Ear
 
     torch.manual_seed(0)
     device = "cuda:0" if card else "cpu"
@@ -154,7 +160,7 @@ def networks(card: bool, tiny: bool, compiled: bool) -> tuple[Any, Any]:
     for network in (unet, vae, whisper):
         cast(Any, network).eval().requires_grad_(False)
     dtype = torch.float16 if card else torch.float32
-    return Generator(unet, vae, device=device, dtype=dtype, compiled=compiled), Ear(whisper)
+    return Generator(unet, vae, device=device, dtype=dtype, compiled=compiled), Ear(whisper, remembered=0)
 
 
 def request(seconds: float, size: int, fps: int) -> Any:

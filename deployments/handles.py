@@ -107,7 +107,11 @@ class HandleModels:
         return self._stream("lipsync", backend, "film", request, encoding)
 
     def stretching(self) -> tuple[str, ...]:
-        return tuple(name for name in self.enabled("lipsync") if registry.find("lipsync", name).stretches)
+        return tuple(
+            name
+            for name in self.enabled("lipsync")
+            if registry.find("lipsync", name).stretching(self._options.get(name, {}))
+        )
 
     async def stretch(self, backend: str, request: StretchRequest, encoding: Encoding) -> CodedStretch:
         return await self._call("lipsync", backend, request, encoding, method="stretch")

@@ -151,7 +151,10 @@ BACKENDS: tuple[Backend, ...] = (
         install="make models",
         licence="MIT code; weights for any purpose (the optional face parsing excepted)",
         commercial_use=True,
+        stretches=True,
+        whole_by=(("hears", "segments"),),
         dubs=True,
+        version="2",
         vram_gigabytes=6.0,
         imports=(
             *("torch", "transformers.models.whisper.modeling_whisper"),

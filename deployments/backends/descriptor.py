@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.contracts import Capability
@@ -41,6 +42,8 @@ class Backend:
     stretches: bool = False
     """Whether a lip-sync backend makes any stretch of a video without the rest of it (`StretchingModel`), so that the
     video can be watched while it is made."""
+    whole_by: tuple[tuple[str, object], ...] = ()
+    """Options of such a backend, each with the value by which it makes whole videos only."""
     dubs: bool = False
     """Whether a lip-sync backend works on films, too (`DubbingModel`)."""
     needs_gpu: bool = False
@@ -67,3 +70,7 @@ class Backend:
     def deployment(self) -> str:
         """Name of its Ray Serve deployment."""
         return f"{self.capability}-{self.name}"
+
+    def stretching(self, options: Mapping[str, object]) -> bool:
+        """Whether it makes stretches with these options."""
+        return self.stretches and not any(options.get(name) == value for name, value in self.whole_by)

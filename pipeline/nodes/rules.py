@@ -86,7 +86,7 @@ def streamed(request: VideoRequest, models: Models) -> None:
     backend = models.choose("lipsync", request.backends.lipsync)
     if backend not in models.stretching():
         raise InvalidRequest(
-            f"The lip-sync backend {backend!r} makes whole videos only.",
+            f"The lip-sync backend {backend!r} makes whole videos only, as it is set up here.",
             code="not_streamed",
             field="backends.lipsync",
             accepted=", ".join(models.stretching())

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -29,6 +30,21 @@ def test_a_portrait_talks(finished: Finished, content: Content, backend: str) ->
     assert (facts.width, facts.height, facts.fps) == (128, 128, Fraction(25))
     assert facts.audio_seconds is not None
     assert abs(facts.audio_seconds - facts.frames / 25) <= 1 / 25
+
+
+@pytest.mark.parametrize("backend", ["wav2lip", "musetalk"])
+def test_a_portrait_is_watched_while_it_talks(
+    models: httpx.Client, finished: Finished, content: Content, tmp_path: Path, backend: str
+) -> None:
+    """In the frames of the video that the same request makes, but for what two encodings differ by."""
+    asked = {"text": TEXT, "prompt": "", "size": 128, "backends": {"lipsync": backend}}
+    streamed = models.post("/api/v1/videos/stream", json=asked)
+    assert (streamed.status_code, streamed.headers["content-type"]) == (200, "video/mp4"), streamed.text
+    path = tmp_path / "streamed.mp4"
+    path.write_bytes(streamed.content)
+    found, usual = (np.stack(list(read_frames(each))) for each in (path, content(finished("videos", json=asked))))
+    assert found.shape == usual.shape
+    assert np.abs(found.astype(int) - usual).mean(axis=(1, 2, 3)).max() < 4
 
 
 @pytest.mark.parametrize("backend", ["wav2lip", "musetalk"])

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import random_realesrgan, random_svd, random_wav2lip, random_whisper, random_xtts
+from benchmarks import random_musetalk, random_realesrgan, random_svd, random_wav2lip, random_whisper, random_xtts
 from tests.backends.avatar.diffusion import published as diffusion
-from tests.backends.lipsync.musetalk import published as musetalk
 from tests.backends.voice import vits
 
 SVD = {"pixels": 64 * 64, "clip_frames": 8, "overlap": 3, "steps": 2, "precision": "float32", "threads": 1}
@@ -24,7 +23,7 @@ def write(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, side in (("sd15", "image_size"), ("sdxl", "side")):
         weights = diffusion.save(folder / name, name, faithful=True)
         yield name, {"weights": str(weights), side: 96, **drawn}
-    yield "musetalk", musetalk.save_all(folder / "musetalk")
+    yield "musetalk", random_musetalk.write(folder / "musetalk")
     lips = random_wav2lip.save(folder / "wav2lip_gan.pth", random_wav2lip.lively(7).state_dict())
     yield "wav2lip", {"weights": str(lips), "precision": "float32", "threads": 1}
     yield "svd", {"weights": str(random_svd.write(folder / "svd")), **SVD}

@@ -25,6 +25,11 @@ def steps_in(sample_count: int, sample_rate: int) -> int:
     return sample_count * STEPS_PER_SECOND // sample_rate
 
 
+def sample_of(step: int, sample_rate: int) -> int:
+    """The sample with which an encoder step begins."""
+    return step * sample_rate // STEPS_PER_SECOND
+
+
 def windows(first: int, count: int, fps: Fraction, steps: int, lead: int = LEAD) -> NDArray[np.int64]:
     """(count, SPAN) the encoder step in each place of frames `first` to `first + count`; -1 where there is no sound.
 

@@ -15,7 +15,8 @@ from deployments.backends import device
 from deployments.backends.lipsync.kept import Kept
 from deployments.backends.lipsync.limits import check
 from deployments.backends.lipsync.musetalk import labels
-from pipeline.contracts import AnimationRequest, FilmFrame, Frames, Speech
+from pipeline.contracts import AnimationRequest, FilmFrame, Frames, Speech, StretchRequest
+from pipeline.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from deployments.backends.lipsync.musetalk.avatar import Avatar
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Version = Literal["v15", "v10"]
 Precision = Literal["auto", "float32", "float16", "bfloat16"]
+Hears = Literal["near", "segments"]
 
 CARD_BATCH: Final = 16
 HOST_BATCH: Final = 4
@@ -30,13 +32,15 @@ HOST_BATCH: Final = 4
 
 
 class Musetalk:
-    """Implements `pipeline.models.DubbingModel`.
+    """Implements `pipeline.models.StretchingModel` and `pipeline.models.DubbingModel`.
 
     Draws the mouth and what is around it; `head_motion` and `blink` of a request are not its own to draw. Options:
 
     - `version`: v15, or v10 with `box_shift`, pixels by which the middle of its box lies below the bridge of the nose.
     - `weights`, `vae_weights`, `whisper_weights`, `parsing_weights`: folders of one's own with the published files.
     - `parsing`: masks by the parsing network, whose weights are for non-commercial use, and not from the face mesh.
+    - `hears`: near is 2 s of sound before a second and 0.5 s after it; segments is 30 s at once, as the reference has
+      it, by which videos are made whole only.
     - `precision`: auto is float16 on a card and float32 elsewhere.
     - `batch`: frames drawn at once; 0 is 16 on a card and 4 elsewhere.
     - `compiled`: torch compiles the networks, which takes minutes once and saves time for every frame.
@@ -52,6 +56,7 @@ class Musetalk:
         whisper_weights: str = "",
         parsing: bool = False,
         parsing_weights: str = "",
+        hears: Hears = "near",
         precision: Precision = "auto",
         batch: int = 0,
         compiled: bool = False,
@@ -69,8 +74,8 @@ class Musetalk:
 
         from deployments.backends.lipsync.musetalk import networks
         from deployments.backends.lipsync.musetalk.avatar import Look
+        from deployments.backends.lipsync.musetalk.ear import NEAR, SEGMENTS, Ear
         from deployments.backends.lipsync.musetalk.generator import Generator
-        from deployments.backends.lipsync.musetalk.hearing import Ear
         from deployments.backends.lipsync.musetalk.rendering import Renderer
 
         card = device.current().name
@@ -80,7 +85,9 @@ class Musetalk:
         dtype: torch.dtype = getattr(torch, precision)
         unet, vae = networks.unet(version, weights), networks.autoencoder(vae_weights)
         self._generator = Generator(unet, vae, device=card, dtype=dtype, compiled=compiled)
-        ear = Ear(networks.whisper_encoder(whisper_weights).float().to(card))
+        encoder = networks.whisper_encoder(whisper_weights).float().to(card)
+        ear = Ear(encoder, NEAR if hears == "near" else SEGMENTS)
+        self._hears: Hears = hears
         labeller: labels.Labeller = labels.of_mesh
         if parsing:
             labeller = labels.Parsing(networks.parsing(parsing_weights).float().to(card))
@@ -89,8 +96,19 @@ class Musetalk:
 
     def animate(self, request: AnimationRequest) -> Iterator[Frames]:
         """Raises `InvalidRequest` before the first chunk where size, rate or face can't be drawn."""
-        check(request)
-        yield from self.speak(self._kept.of(request), request.speech, request.fps)
+        yield from self._drawn(StretchRequest(request, 0, 0, request.frame_count))
+
+    def stretch(self, request: StretchRequest) -> Iterator[Frames]:
+        """Raises as `animate` does, `InvalidRequest` where it hears in segments, and `ValueError` where less of the
+        sound was given with it than is promised."""
+        if self._hears == "segments":
+            raise InvalidRequest(
+                "With hears: segments, lipsync-musetalk makes whole videos only.",
+                code="not_streamed",
+                field="options.musetalk.hears",
+                accepted="near",
+            )
+        yield from self._drawn(request)
 
     def dub(self, frames: Iterator[FilmFrame], speech: Speech, fps: Fraction) -> Iterator[Frames]:
         """Nothing of the film is kept: its frames are made ready, drawn and forgotten batch by batch."""
@@ -119,6 +137,12 @@ class Musetalk:
         Planes are (n, h * 3 / 2, w). Frames without a face are as they were.
         """
         yield from self._renderer.frames(avatar, speech, fps)
+
+    def _drawn(self, request: StretchRequest) -> Iterator[Frames]:
+        asked, begin = request.animation, request.sample_at(request.heard_from)
+        check(asked)
+        avatar = self._kept.of(asked)
+        yield from self._renderer.frames(avatar, asked.speech, asked.fps, request.first, request.frame_count, begin)
 
     def _portrait(self, request: AnimationRequest) -> Avatar:
         from deployments.backends.lipsync.musetalk.avatar import prepared

@@ -21,6 +21,6 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="package")
 def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Options of a backend whose three networks are small."""
-    from tests.backends.lipsync.musetalk.published import save_all
+    from benchmarks.random_musetalk import write
 
-    return save_all(tmp_path_factory.mktemp("musetalk"))
+    return write(tmp_path_factory.mktemp("musetalk"))

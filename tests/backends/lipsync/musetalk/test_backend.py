@@ -144,12 +144,12 @@ def test_films_that_cannot_be_are_refused(backend: Musetalk) -> None:
 
 
 def test_version_1_0_and_parsing(small: dict[str, Any], tmp_path: Any) -> None:
+    from benchmarks.random_musetalk import write
     from deployments.backends.lipsync.musetalk.bisenet import BiSeNet
-    from tests.backends.lipsync.musetalk.published import save_all
 
     torch.manual_seed(2)
     torch.save(BiSeNet().state_dict(), tmp_path / "79999_iter.pth")
-    options = save_all(tmp_path / "all", "v10")
+    options = write(tmp_path / "all", "v10")
     backend = Musetalk(**options, box_shift=3.0, parsing=True, parsing_weights=str(tmp_path))
     assert planes(backend, request(0.2, size=128)).shape == (5, 192, 128)
     assert backend._look.mode == "raw"

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from deployments.backends.lipsync.musetalk.audio_windows import SPAN, steps_in, windows
-from deployments.backends.lipsync.musetalk.hearing import SEGMENT, Hearing, positions
+from deployments.backends.lipsync.musetalk.ear import SEGMENTS
+from deployments.backends.lipsync.musetalk.hearing import Hearing, positions
 from pipeline.contracts import Speech
 from tests.goldens import checks, golden, z
 
@@ -22,20 +23,18 @@ REAL = [Fraction(24), Fraction(25), Fraction(30_000, 1001), Fraction(30)]
 
 
 class Recorded:
-    """An ear that has heard it already: the goldens' states."""
+    """An ear that has heard it already, in whole segments as the reference does: the goldens' states."""
 
-    layers, width = 5, 384
+    layers, width, reach, device = 5, 384, SEGMENTS, torch.device("cpu")
 
     def __init__(self, states: np.ndarray) -> None:
         self._segments = torch.from_numpy(states)
-        self.heard: list[int] = []
+        self.counts: list[int] = []
 
-    def mel(self, samples: np.ndarray) -> int:
-        self.heard.append(len(samples))
-        return len(self.heard) - 1
-
-    def states(self, mel: int) -> torch.Tensor:
-        return self._segments[mel]
+    def heard(self, samples: np.ndarray, rate: int, at: int, first: int) -> torch.Tensor:
+        assert (rate, at, first) == (16_000, 0, 0)
+        self.counts.append(len(samples))
+        return self._segments[len(self.counts) - 1]
 
 
 def reference_lead(fps: int) -> int:
@@ -78,17 +77,17 @@ def test_tokens_are_the_references(clip: str, rate: str) -> None:
     check = checks("musetalk")[f"windows_{clip}_fps{rate}"]
     assert list(tokens.shape) == check["shape"]
     assert zlib.crc32((tokens + np.float32(0)).tobytes()) == check["crc32"]
-    assert ear.heard == ([52_800] if segments == 1 else [480_000, 56_000])
+    assert ear.counts == ([52_800] if segments == 1 else [480_000, 56_000])
 
 
 def test_segments_behind_the_frames_are_forgotten() -> None:
     ear: Any = Recorded(np.zeros((3, 1500, 5, 384), np.float32))
-    speech = Speech(np.zeros(16_000 * SEGMENT * 5 // 2, np.float32), 16_000, None, "en")
+    speech = Speech(np.zeros(16_000 * 75, np.float32), 16_000, None, "en")
     hearing = Hearing(ear, speech, Fraction(25), torch.float32)
     for first in range(0, 1875, 25):
         hearing.tokens(first, 25)
-    assert list(hearing._segments) == [2]
-    assert len(ear.heard) == 3, "each once"
+    assert list(hearing._windows) == [2]
+    assert len(ear.counts) == 3, "each once"
 
 
 @pytest.mark.parametrize("fps", REAL)

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.random_musetalk import UNET, VAE, WHISPER, save_unet, save_vae, save_whisper
 from deployments.backends.lipsync.musetalk import networks
 from deployments.backends.lipsync.musetalk.bisenet import BiSeNet
+from deployments.backends.lipsync.musetalk.ear import SEGMENTS, Ear
 from deployments.backends.lipsync.musetalk.generator import Generator, masked, pictures, shown
-from deployments.backends.lipsync.musetalk.hearing import Ear, positions
+from deployments.backends.lipsync.musetalk.hearing import positions
 from deployments.backends.lipsync.musetalk.labels import DEVIATION, MEAN
 from deployments.backends.published.tensors import read_tensors
 from pipeline.errors import Damaged, MissingWeights
-from tests.backends.lipsync.musetalk.published import UNET, VAE, WHISPER, save_unet, save_vae, save_whisper
 from tests.conftest import torch_threads
 from tests.goldens import golden, inventory, seeded, u, z
 
@@ -192,17 +193,18 @@ def test_the_ear_computes_what_the_reference_does(tmp_path: Path) -> None:
     tensors["model.decoder.layer_norm.weight"] = torch.ones(384)
     tiny = {"d_model": 384, "encoder_attention_heads": 6, "encoder_ffn_dim": 1536}
     save_whisper(tmp_path / "own", {**WHISPER, **tiny}, tensors)
-    ear = Ear(networks.whisper_encoder(str(tmp_path / "own")))
+    ear = Ear(networks.whisper_encoder(str(tmp_path / "own")), SEGMENTS)
     assert (ear.layers, ear.width) == (5, 384)
     wanted = golden("whisper_tiny_encoder")
     states = ear.states(torch.from_numpy(np.float32(0.5) * z("input:musetalk:whisper:mel", (1, 80, 3000))))
     assert states.shape == (1500, 5, 384)
     found = states[[0, 1, 2, 749, 1497, 1498, 1499]][:, :, ::2].numpy()
     assert np.abs(found - wanted["hidden_states_sub"]).max() < 4e-5
-    mel = ear.mel(signal()).numpy()[0]
-    assert mel.shape == (80, 3000)
-    assert np.abs(mel[:, :260:2] - wanted["mel_of_signal_first_260_stride2"]).max() < 1e-4
-    assert np.abs(mel[:, 2999] - wanted["mel_padding_value"]).max() < 1e-4
+    mel = ear.mel(signal())
+    assert mel.shape == (1, 80, 3000)
+    assert np.abs(mel[0, :, :260:2].numpy() - wanted["mel_of_signal_first_260_stride2"]).max() < 1e-4
+    assert np.abs(mel[0, :, 2999].numpy() - wanted["mel_padding_value"]).max() < 1e-4
+    assert torch.equal(ear.heard(signal(), 16_000, 0, 0), ear.states(mel)), "a segment, as it is listened to"
 
 
 def signal() -> np.ndarray:

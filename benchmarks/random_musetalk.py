@@ -1,4 +1,4 @@
-"""The published files in small: the real classes, a few channels wide, under the names that the real files have."""
+"""A small MuseTalk with random weights, in files of the published layout: real code, noise for a mouth."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def save_whisper(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, 
     save_file(dict(tensors), folder / "model.safetensors")
 
 
-def save_all(folder: Path, version: str = "v15") -> dict[str, Any]:
+def write(folder: Path, version: str = "v15") -> dict[str, Any]:
     """The three models in small below a folder, random but always the same; the backend's options that name them."""
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import WhisperConfig, WhisperForConditionalGeneration
