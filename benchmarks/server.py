@@ -26,9 +26,9 @@ class Served:
 
 
 @contextmanager
-def server(folder: Path) -> Generator[Served]:
-    """Ready when the block begins, stopped when it ends."""
-    sets = (f"server.port={_free_port()}", f"ray.dashboard_port={_free_port()}", f"storage.folder={folder}")
+def server(folder: Path, *settings: str) -> Generator[Served]:
+    """Ready when the block begins, stopped when it ends. `settings` as after --set."""
+    sets = (*settings, f"server.port={_free_port()}", f"ray.dashboard_port={_free_port()}", f"storage.folder={folder}")
     flags = [flag for setting in sets for flag in ("--set", setting)]
     command = [sys.executable, "-m", "clients.cli.main", "serve", "--config", "serve_config.yaml", "--json", *flags]
     began = time.monotonic()

@@ -1,31 +1,42 @@
 """Videos that are watched while they are made: how soon they begin, how fast they go on, what stays in memory.
 
     python -m benchmarks.stream [--sentences 400] [--long 40] [--readers 4]
+    python -m benchmarks.stream --voice xtts --lipsync musetalk [--tiny]
 
-On a server of its own, over HTTP, with the embedded backends. Wants an idle machine. Begins are read at the client:
-from the request until the first fragment has arrived whole.
+On a server of its own, over HTTP, with the embedded backends unless others are named. Wants an idle machine. Begins are
+read at the client: from the request until the first fragment has arrived whole. With --tiny, XTTS and MuseTalk are
+small and their weights random: all that is shown then is that the script runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import json
 import statistics
 import struct
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, repeat
 from pathlib import Path
+from typing import Any, Final
 
 import httpx
 
+from benchmarks import gpu_report
 from benchmarks.processes import name, tree, unshared_megabytes
 from benchmarks.product import photo
 from benchmarks.server import Served, server
 
 ROUNDS = 5
+ASKED: Final = 0.7
+"""Seconds until the first fragment, with the embedded backends."""
+ASKED_OF_A_CARD: Final = 1.0
+"""The same with XTTS and MuseTalk."""
+PATIENCE: Final = 600
+"""Seconds: large networks are loaded by the first request."""
 LENGTHS = (0.5, 0.5, 0.5, 0.5, 1.0, 1.0, 1.0, 1.5)
 """Seconds of the first fragments; all that follow have two."""
 
@@ -42,7 +53,7 @@ def fragments(running: Served, text: str, face: bytes) -> Iterator[tuple[float, 
     files = {"portrait": ("face.png", face, "image/png")}
     sent, grown, at = time.monotonic(), b"", 0
     with httpx.stream(
-        "POST", f"{running.url}/api/v1/videos/stream", data={"text": text}, files=files, timeout=60
+        "POST", f"{running.url}/api/v1/videos/stream", data={"text": text}, files=files, timeout=PATIENCE
     ) as got:
         if got.status_code != 200:
             raise RuntimeError(got.read().decode())
@@ -116,11 +127,10 @@ def together(running: Served, readers: int, face: bytes) -> None:
     print(f"{readers} readers at once: the next fragment came {min(margins):.2f} s before it was due, at the least")
 
 
-def work() -> None:
+def work(voice: str, lipsync: str, options: Mapping[str, Any]) -> None:
     """What there is to do before the first fragment, alone and without a server."""
+    from deployments.backends import registry
     from deployments.backends.face.mediapipe import MediapipeFace
-    from deployments.backends.lipsync.meshwarp.backend import Meshwarp
-    from deployments.backends.voice.espeak import Espeak
     from pipeline.contracts import AnimationRequest, Encoding, Speech, SpeechRequest, StretchRequest
     from pipeline.media.fragments import FragmentWriter
     from pipeline.media.image import decode_picture
@@ -136,13 +146,14 @@ def work() -> None:
 
     picture = decode_picture(photo(), field="portrait", max_pixels=10**8)
     found = cut(picture, MediapipeFace().locate(picture))
-    voice, model = Espeak(), Meshwarp()
+    speaker = registry.load(registry.find("voice", voice), options.get(voice))
+    model = registry.load(registry.find("lipsync", lipsync), options.get(lipsync))
     for warm in (False, True):
         print(f"the work in it, one thing after the other, {'warm' if warm else 'cold'}:")
         mark = time.perf_counter()
         pieces = sentences(normalise(script(400, "work"), limit=10**6), "en")
         passed("400 sentences, found in the text")
-        speech = Speech.join(voice.speak(SpeechRequest(" ".join(pieces[:2]), final=False)))
+        speech = Speech.join(speaker.speak(SpeechRequest(" ".join(pieces[:2]), final=False)))
         passed(f"two of them spoken, {speech.seconds:.1f} s")
         request = AnimationRequest(found.picture, found.face, speech)
         writer = FragmentWriter(size=512, fps=request.fps, sample_rate=speech.sample_rate)
@@ -156,23 +167,46 @@ def work() -> None:
         passed("the first fragment written")
 
 
-def main() -> None:
+def small(folder: Path) -> dict[str, dict[str, Any]]:
+    """Options of backends whose networks are small, and written below `folder`."""
+    from benchmarks import random_musetalk, random_xtts
+
+    xtts = random_xtts.write(folder / "xtts", audio_tokens=90)  # about four seconds a sentence, which has no end
+    return {"xtts": {"weights": str(xtts)}, "musetalk": random_musetalk.write(folder / "musetalk")}
+
+
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sentences", type=int, default=400, help="of the long script that is only begun")
     parser.add_argument("--long", type=int, default=40, help="sentences of the video that is read to its end")
     parser.add_argument("--readers", type=int, default=4)
-    options = parser.parse_args()
-    face = photo()
-    with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as running:
-        begins(running, 1, face)  # everything is loaded then
-        one, many = begins(running, 1, face), begins(running, options.sentences, face)
-        print(f"first fragment, 1 sentence       {one:6.3f} s   (asked: 0.7)")
-        asked = f"(asked: 0.7, and {1.2 * one:.3f}, 1.2 times the above)"
-        print(f"first fragment, {options.sentences} sentences    {many:6.3f} s   {asked}")
-        long(running, options.long, face)
-        together(running, options.readers, face)
-    work()
-    print("not run: the same on a card with MuseTalk and XTTS, which make whole videos only so far")
+    parser.add_argument("--voice", default="espeak", help="backend of the voice: xtts")
+    parser.add_argument("--lipsync", default="meshwarp", help="backend that draws: musetalk")
+    parser.add_argument("--tiny", action="store_true", help="small networks with random weights")
+    chosen = parser.parse_args(arguments)
+    face, embedded = photo(), (chosen.voice, chosen.lipsync) == ("espeak", "meshwarp")
+    if not embedded:
+        import torch
+
+        what = f"voice-{chosen.voice} and lipsync-{chosen.lipsync}{', small, of random weights' if chosen.tiny else ''}"
+        gpu_report.head(gpu_report.machine(torch), what, torch.cuda.is_available())
+    with tempfile.TemporaryDirectory() as folder:
+        options = small(Path(folder)) if chosen.tiny else {}
+        settings = [f"options.{name}={json.dumps(own)}" for name, own in options.items()]
+        if not embedded:
+            settings += [f'voice.backends=["{chosen.voice}"]', f'lipsync.backends=["{chosen.lipsync}"]']
+        with server(Path(folder) / "data", *settings) as running:
+            begins(running, 1, face)  # everything is loaded then
+            one, many = begins(running, 1, face), begins(running, chosen.sentences, face)
+            limit = ASKED if embedded else ASKED_OF_A_CARD
+            print(f"first fragment, 1 sentence       {one:6.3f} s   (asked: {limit})")
+            asked = f"(asked: {limit}, and {1.2 * one:.3f}, 1.2 times the above)"
+            print(f"first fragment, {chosen.sentences} sentences    {many:6.3f} s   {asked}")
+            long(running, chosen.long, face)
+            together(running, chosen.readers, face)
+        work(chosen.voice, chosen.lipsync, options)
+    if embedded:
+        print("NOT RUN: the same on a card with MuseTalk and XTTS: --voice xtts --lipsync musetalk")
 
 
 if __name__ == "__main__":
