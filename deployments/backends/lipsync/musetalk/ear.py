@@ -39,8 +39,8 @@ SEGMENTS: Final = Reach(hop=SEGMENT_STEPS, before=0, after=0)
 
 NEAR: Final = Reach(hop=STEPS_PER_SECOND, before=2 * STEPS_PER_SECOND, after=STEPS_PER_SECOND // 2)
 """Second by second. A frame depends on what comes up to 1.6 s after its beginning and from 3.1 s before it, within
-HEARD_AFTER and HEARD_BEFORE. Longer hops would cost less and look further ahead;
-the encoder takes some 40 GFLOP for each, where the networks that draw a second of video take 20,000."""
+HEARD_AFTER and HEARD_BEFORE. Longer hops would cost less and look further ahead. Each takes a CPU 0.38 s at the real
+size (of which features 0.014, resampling 0.002; several in a batch no less each), a second of video 200 s."""
 
 
 class Ear:
