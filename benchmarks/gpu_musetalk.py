@@ -48,6 +48,9 @@ WHISPER: Final[dict[str, Any]] = {
     "encoder_attention_heads": 6,
     "encoder_ffn_dim": 1536,
 }
+TINY_WHISPER: Final[dict[str, Any]] = {"d_model": 16, "encoder_attention_heads": 2, "encoder_ffn_dim": 32}
+TINY_UNET: Final[dict[str, Any]] = TINY | {"attention_head_dim": 4, "cross_attention_dim": 16}
+TINY_VAE: Final[dict[str, Any]] = TINY | {"block_out_channels": [8] * 4, "sample_size": 64}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -154,9 +157,9 @@ def networks(card: bool, tiny: bool, compiled: bool) -> tuple[Any, Any]:
     torch.manual_seed(0)
     device = "cuda:0" if card else "cpu"
     with torch.device(device):
-        unet = UNet2DConditionModel(**{**UNET, **(TINY | {"attention_head_dim": 4} if tiny else {})})
-        vae = AutoencoderKL(**{**VAE, **(TINY | {"block_out_channels": [8] * 4, "sample_size": 64} if tiny else {})})
-        whisper = cast(Any, WhisperEncoder)(WhisperConfig(**WHISPER))
+        unet = UNet2DConditionModel(**(UNET | TINY_UNET if tiny else UNET))
+        vae = AutoencoderKL(**(VAE | TINY_VAE if tiny else VAE))
+        whisper = cast(Any, WhisperEncoder)(WhisperConfig(**(WHISPER | TINY_WHISPER if tiny else WHISPER)))
     for network in (unet, vae, whisper):
         cast(Any, network).eval().requires_grad_(False)
     dtype = torch.float16 if card else torch.float32
