@@ -128,7 +128,10 @@ class Builder:
     async def forget_passages(self, key: str) -> None:
         """Removes what there is of a film that was not finished, unless it is being made."""
         if key not in self._flights:
-            await KeptPassages(key, self._journal, self._bench.artifacts, set()).forget()
+            await self._passages(key, set()).forget()
+
+    def _passages(self, key: str, digests: set[str], backend: str = "") -> KeptPassages:
+        return KeptPassages(key, self._journal, self._bench.artifacts, digests, backend, self.holding)
 
     async def _fly(
         self, key: str, node: Node, made: Mapping[str, str], rank: Rank, flight: _Flight
@@ -142,7 +145,7 @@ class Builder:
             return known, True
         kind, patience = KINDS[node.kind], self._bench.settings.jobs
         model = f"{kind.capability}-{node.backend}"
-        passages = KeptPassages(key, self._journal, self._bench.artifacts, flight.digests, node.backend)
+        passages = self._passages(key, flight.digests, node.backend)
         cleared = False
         while True:
             waiting, turns = time.perf_counter(), self._turns[kind.medium]

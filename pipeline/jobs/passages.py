@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Set
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -26,14 +28,27 @@ KIND: Final = "passage"
 
 class KeptPassages:
     """Those of the film with this content key; implements `pipeline.nodes.bench.Passages`. Number 0 is the header, the
-    others are fragments, each kept after the one before it. What is in use is in `digests` as well."""
+    others are fragments, each kept after the one before it. What is in use is in `digests` as well.
 
-    def __init__(self, film: str, journal: Journal, artifacts: Artifacts, digests: set[str], backend: str = "") -> None:
+    Films share artifacts: those of one size and rate have the same header, and the same fragments as far as they say
+    the same. `holding` tells the digests that are worked with, of whatever film.
+    """
+
+    def __init__(
+        self,
+        film: str,
+        journal: Journal,
+        artifacts: Artifacts,
+        digests: set[str],
+        backend: str = "",
+        holding: Callable[[], Set[str]] = frozenset,
+    ) -> None:
         self._film = film
         self._journal = journal
         self._artifacts = artifacts
         self._digests = digests
         self._backend = backend
+        self._holding = holding
         self._asked = -1
         self.used = False
         """Whether there are any, as far as this object knows."""
@@ -50,13 +65,15 @@ class KeptPassages:
             return await asyncio.to_thread(self._artifacts.read, made.artifact)
         except (Damaged, NotFound) as error:
             log.warning("%s It is made again.", error.message)
-            await self._forget([made.artifact])
+            await self._journal.write(lambda connection: nodes.forget(connection, made.artifact))
+            await asyncio.to_thread(self._artifacts.delete, made.artifact)
             return None
 
     async def keep(self, number: int, data: bytes, frames: int) -> None:
         self.used = True
+        # Held before it is put: whoever lets it go for another film meanwhile either knows, or finds it new.
+        self._digests.add(await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest()))
         stored = await asyncio.to_thread(self._artifacts.put, data)
-        self._digests.add(stored.digest)
         made = Made(
             key=passage_key(self._film, number),
             kind=KIND,
@@ -75,9 +92,18 @@ class KeptPassages:
         return [made.facts["frames"] for made in kept[1:]]
 
     async def forget(self) -> None:
-        """Lets all of them go."""
-        kept = await self._journal.read(lambda connection: list(self._kept(connection, self._asked)))
-        await self._forget([made.artifact for made in kept])
+        """Lets all of them go. The artifacts that another film has as well stay; so does what was put again meanwhile,
+        until it is swept."""
+        began = time.time()
+
+        def let_go(connection: Connection) -> list[str]:
+            return nodes.let_go(connection, [made.key for made in self._kept(connection, self._asked)])
+
+        gone = await self._journal.write(let_go)
+        self._digests.difference_update(gone)
+        for digest in gone:
+            if digest not in self._holding():
+                await asyncio.to_thread(self._artifacts.discard, digest, began)
 
     def _kept(self, connection: Connection, least: int = -1) -> Iterator[Made]:
         """From the header on to the first that is missing after number `least`."""
@@ -87,15 +113,6 @@ class KeptPassages:
                 yield made
             elif number > least:
                 return
-
-    async def _forget(self, artifacts: list[str]) -> None:
-        def forget(connection: Connection) -> None:
-            for artifact in artifacts:
-                nodes.forget(connection, artifact)
-
-        await self._journal.write(forget)
-        for artifact in artifacts:
-            await asyncio.to_thread(self._artifacts.delete, artifact)
 
 
 def passage_key(film: str, number: int) -> str:

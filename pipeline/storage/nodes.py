@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -13,7 +13,7 @@ from pipeline.storage.schema import nodes
 from pipeline.storage.upsert import insert_missing
 
 _BATCH = 500
-"""Keys in one statement."""
+"""Keys or digests in one statement."""
 
 _FIND: Final = select(nodes).where(nodes.c.key == bindparam("key"))
 """Made once: to make a statement takes SQLAlchemy longer than to run it."""
@@ -53,9 +53,24 @@ def forget(c: Connection, artifact: str) -> list[str]:
     return list(c.execute(nodes.delete().where(nodes.c.artifact == artifact).returning(nodes.c.key)).scalars())
 
 
+def let_go(c: Connection, keys: Collection[str]) -> list[str]:
+    """Takes away the nodes with these keys; gives those of their artifacts that are no other node's."""
+    gone: set[str] = set()
+    for batch in _batches(keys):
+        gone |= set(c.execute(nodes.delete().where(nodes.c.key.in_(batch)).returning(nodes.c.artifact)).scalars())
+    for batch in _batches(gone):
+        gone -= set(c.execute(select(nodes.c.artifact).where(nodes.c.artifact.in_(batch))).scalars())
+    return sorted(gone)
+
+
 def touch(c: Connection, keys: Collection[str], at: datetime) -> None:
     """Says that they were used at `at`. Unknown keys are passed over, and a later use stays."""
-    ordered = sorted(keys)  # two who touch the same rows never wait for each other in a circle
-    for start in range(0, len(ordered), _BATCH):
-        batch = ordered[start : start + _BATCH]
+    for batch in _batches(keys):
         c.execute(nodes.update().where(nodes.c.key.in_(batch), nodes.c.used_at < at).values(used_at=at))
+
+
+def _batches(words: Collection[str]) -> Iterator[list[str]]:
+    """In order, so that two who touch the same rows never wait for each other in a circle."""
+    ordered = sorted(words)
+    for start in range(0, len(ordered), _BATCH):
+        yield ordered[start : start + _BATCH]

@@ -49,14 +49,18 @@ def drawn(models: CountedModels) -> list[int]:
 async def half_made(folder: Path, request: VideoRequest, kept: int) -> tuple[str, str]:
     """Ids of a job and of its film, closed when so many passages were kept and the next was being drawn: what a killed
     process leaves as well."""
-    models = CountedModels()
-    models.hook = hold = Hold(f"passage {100 * kept}")
-    async with works(folder, models) as place:
-        job = await place.jobs.submit(request)
-        await hold.reached.wait()
-        key = await key_of(place, job.id)
-        while len(await passages(place, key).frames()) < kept:
-            await asyncio.sleep(0.01)
+    async with works(folder, CountedModels()) as place:
+        return await held(place, request, Hold(f"passage {100 * kept}"), kept)
+
+
+async def held(place: SimpleNamespace, request: VideoRequest, hold: Hold, kept: int) -> tuple[str, str]:
+    """Ids of a job and of its film, of which so many passages are kept while the next is held."""
+    place.models.hook = hold
+    job = await place.jobs.submit(request)
+    await hold.reached.wait()
+    key = await key_of(place, job.id)
+    while len(await passages(place, key).frames()) < kept:
+        await asyncio.sleep(0.01)
     return job.id, key
 
 
@@ -171,6 +175,38 @@ async def test_cancelled_within_a_passage_and_removed_with_all_that_was_made(tmp
         assert len(await made.frames()) == 3  # for whoever asks for the same again
         await place.jobs.delete(job.id)
         assert not await made.frames()
+
+
+async def test_what_two_films_share_stays_when_one_of_them_is_removed(tmp_path: Path) -> None:
+    """Those whose scripts begin alike have the same header and the same fragments."""
+    models = CountedModels()
+    async with works(tmp_path, models) as place:
+        one, key = await held(place, asked(70), Hold("passage 200"), 2)
+        await place.jobs.cancel(one)
+        models.calls.clear()
+        other, others = await held(place, asked(50), hold := Hold("passage 100"), 1)
+        shared = [await passages(place, key).find(number) for number in range(2)]
+        assert None not in shared
+        await place.jobs.delete(one)
+        assert not await passages(place, key).frames()
+        assert [await passages(place, others).find(number) for number in range(2)] == shared
+        hold.go.set()
+        assert (await place.jobs.wait(other, 60)).state == "completed"
+        assert drawn(models) == [0, 100]
+        assert not [kept for kept in place.artifacts.list() if place.artifacts.read(kept.digest) in shared]
+
+
+async def test_what_two_films_share_stays_when_one_of_them_is_finished(tmp_path: Path) -> None:
+    models = CountedModels()
+    async with works(tmp_path, models, video=2) as place:
+        one, key = await held(place, asked(70), hold := Hold("passage 200"), 2)
+        shared = [await passages(place, key).find(number) for number in range(3)]
+        await ended(place, asked(50))
+        assert [await passages(place, key).find(number) for number in range(3)] == shared
+        assert None not in shared
+        hold.go.set()
+        assert (await place.jobs.wait(one, 60)).state == "completed"
+        assert drawn(models) == [0, 0, 100, 100, 200]
 
 
 async def test_encoded_otherwise_by_another_version_it_is_made_anew(

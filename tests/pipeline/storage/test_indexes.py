@@ -46,6 +46,7 @@ OTHERS = [
     jobs.unfinished,
     lambda c: nodes.find(c, A),
     lambda c: nodes.forget(c, A),
+    lambda c: nodes.let_go(c, [A]),
     lambda c: nodes.touch(c, [A], NOW),
     lambda c: events.prune(c, NOW),
     events.last,

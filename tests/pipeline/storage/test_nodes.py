@@ -41,6 +41,15 @@ def test_a_damaged_artifact_takes_along_every_node_that_made_it(database):
     assert database.read(lambda c: nodes.find(c, C)) is not None
 
 
+def test_nodes_that_are_let_go_name_what_no_other_has(database):
+    for made in (replace(MADE, key=A, artifact=D), replace(MADE, key=B, artifact=D), replace(MADE, key=C, artifact=A)):
+        database.run(lambda c, made=made: nodes.record(c, made))
+    assert database.run(lambda c: nodes.let_go(c, [A, C, "unknown"])) == [A]
+    assert database.read(lambda c: nodes.find(c, A)) is None
+    assert database.read(lambda c: nodes.find(c, B)) is not None
+    assert database.run(lambda c: nodes.let_go(c, [B])) == [D]
+
+
 def test_use_keeps_a_node(database):
     kept = lambda since: set(database.read(lambda c: list(references(c, unused_since=since))))  # noqa: E731
     database.run(lambda c: nodes.record(c, MADE))
