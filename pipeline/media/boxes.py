@@ -273,7 +273,8 @@ def _mp4a(sound: SoundFormat) -> bytes:
     return _box(
         b"mp4a",
         bytes(6) + _short(1) + bytes(8),
-        struct.pack(">4HI", sound.channels, 16, 0, 0, sound.rate << 16),
+        # 16 bits for the rate: players take one that is higher from the configuration.
+        struct.pack(">4HI", sound.channels, 16, 0, 0, (sound.rate if sound.rate < 1 << 16 else 0) << 16),
         _full(b"esds", 0, _descriptor(3, stream)),
     )
 

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.contracts import Encoding
 from pipeline.errors import Conflict
+from pipeline.media import remux
 from pipeline.media.fragments import FragmentWriter
 from pipeline.media.rejoining import Rejoined
 from pipeline.media.segments import cuts, initial, segment
@@ -97,6 +98,28 @@ def test_a_film_without_sound(tmp_path: Path) -> None:
     with av.open(io.BytesIO(initial(path) + segment(path, found, 1)), "r") as cut:
         assert [stream.type for stream in cut.streams] == ["video"]
         assert (cut.streams.video[0].width, sum(1 for _ in cut.decode(video=0))) == (96, 30)
+
+
+@pytest.mark.parametrize("rate", [44_100, 96_000])
+def test_sound_of_any_rate(rate: int, tmp_path: Path) -> None:
+    """That of a film that was only enlarged is as it was: more samples a second, too, than its entry has room for."""
+    pictures, sound, path = (tmp_path / f"{name}.mp4" for name in ("pictures", "sound", "film"))
+    with VideoWriter(pictures, size=SIZE, fps=Fraction(25)) as film:
+        film.write_frames(frames(30))
+    tone = av.AudioFrame.from_ndarray((0.3 * np.sin(np.arange(rate) / 11)).astype(np.float32)[None], "fltp", "mono")
+    tone.sample_rate = rate
+    with av.open(str(pictures), "r") as own, av.open(str(sound), "w") as file:
+        shown, heard = file.add_stream_from_template(own.streams.video[0]), file.add_stream("aac", rate=rate)
+        for packet in (each for each in own.demux(video=0) if each.size):
+            packet.stream = shown
+            file.mux(packet)
+        file.mux([*heard.encode(tone), *heard.encode(None)])
+    remux.joined(pictures, sound, path, "mp4", Fraction(1))
+    piece = initial(path) + segment(path, cuts(path), 1)
+    (_, played), (_, usual) = decoded(piece), decoded(path.read_bytes())
+    assert np.array_equal(played, usual)
+    with av.open(io.BytesIO(piece), "r") as cut:
+        assert cut.streams.audio[0].rate == rate
 
 
 def test_other_codecs_are_refused(tmp_path: Path) -> None:
