@@ -43,22 +43,22 @@ class Playback:
     async def playlist(self, job_id: str) -> Playlist:
         """What there is now. Raises `Unavailable`, code not_begun, before the first segment, and `Conflict` for a job
         that ended without a video and for a video that is not cut into segments."""
-        job = await self._jobs.get(job_id)
-        film = await self._film(job)
-        if film is not None:
-            cuts = await self._cuts_of(film)
-            return Playlist(cuts.fps, cuts.frames, complete=True)
-        passages = self._passages(job)
-        frames = [] if passages is None else await passages.frames()
-        if not frames:
-            raise Unavailable(f"Nothing of the video {job_id} is there yet.", code="not_begun", retry_after=2)
-        plan = await self._journal.read(lambda connection: stored_jobs.plan(connection, job_id))
-        return Playlist(Fraction(plan["nodes"][-1]["parameters"]["fps"]), tuple(frames), complete=False)
+        for _ in range(2):  # the passages may go between the two looks, because the film has come
+            job = await self._jobs.get(job_id)
+            film = await self._film(job)
+            if film is not None:
+                cuts = await self._cuts_of(film)
+                return Playlist(cuts.fps, cuts.frames, complete=True)
+            passages = self._passages(job)
+            if passages is not None and (frames := await passages.frames()):
+                plan = await self._journal.read(lambda connection: stored_jobs.plan(connection, job_id))
+                return Playlist(Fraction(plan["nodes"][-1]["parameters"]["fps"]), tuple(frames), complete=False)
+        raise Unavailable(f"Nothing of the video {job_id} is there yet.", code="not_begun", retry_after=2)
 
     async def segment(self, job_id: str, number: int) -> bytes:
         """Segment `number`, from 1 on, or 0 for what a player needs before the first. Raises `NotFound` for one that is
         not there (yet), and `Conflict` as `playlist` does."""
-        for _ in range(2):  # the passages may go between the two, because the film has come
+        for _ in range(2):  # as above
             job = await self._jobs.get(job_id)
             film = await self._film(job)
             if film is not None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from sqlalchemy import Connection
 
 from pipeline.errors import Conflict, NotFound, Unavailable
+from pipeline.jobs.journal import Journal
 from pipeline.jobs.playback import Playback
-from tests.pipeline.jobs.test_passages import FPS, asked, film, seen
+from tests.pipeline.jobs.test_passages import FPS, asked, film, held, seen
 from tests.pipeline.jobs.works import CountedModels, Hold, works
+
+T = TypeVar("T")
 
 pytestmark = pytest.mark.anyio
 
@@ -46,6 +52,34 @@ async def test_segments_of_a_video_that_is_made_are_those_of_the_finished_one(tm
         with pytest.raises(NotFound, match="the video has"):
             await playback.segment(job.id, len(grown))
         assert seen(b"".join(grown)) == seen(await film(place, job.id))
+
+
+class Overtaken(Journal):
+    """A journal in which something happens before the second read."""
+
+    def __init__(self, journal: Journal, happens: Callable[[], Awaitable[object]]) -> None:
+        self._journal = journal
+        self._happens = happens
+        self._reads = 0
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        self._reads += 1
+        if self._reads == 2:
+            await self._happens()
+        return await self._journal.read(work)
+
+
+async def test_a_film_that_comes_while_its_passages_are_looked_for_is_found(tmp_path: Path) -> None:
+    models = CountedModels()
+    async with works(tmp_path, models) as place:
+        job, _ = await held(place, asked(50), hold := Hold("passage 100"), 1)
+
+        async def finished() -> None:
+            hold.go.set()
+            assert (await place.jobs.wait(job, 60)).state == "completed"
+
+        playback = Playback(place.jobs, Overtaken(place.journal, finished), place.artifacts)
+        assert (await playback.playlist(job)).complete
 
 
 async def test_while_a_short_video_is_made_there_is_nothing_to_play(tmp_path: Path) -> None:
