@@ -49,7 +49,7 @@ from pipeline.contracts import (
     VoiceProfile,
 )
 from pipeline.contracts.placement import ModelWish, Placement
-from pipeline.contracts.playback import Playlist
+from pipeline.contracts.playback import Playlist, Segment
 from pipeline.contracts.words import MEDIA_TYPES
 from pipeline.errors import TooLarge
 from pipeline.jobs.videos import as_video, by_status
@@ -191,7 +191,7 @@ class Coordinator(LiveCalls):
     async def video_playlist(self, job_id: str) -> Playlist:
         return await (await self._works.playback()).playlist(job_id)
 
-    async def video_segment(self, job_id: str, number: int) -> bytes:
+    async def video_segment(self, job_id: str, number: int) -> Segment:
         return await (await self._works.playback()).segment(job_id, number)
 
     async def await_segment(self, job_id: str, number: int) -> bytes:

@@ -38,7 +38,7 @@ from pipeline.contracts import (
 )
 from pipeline.contracts.live import LiveMessage, LiveRequest
 from pipeline.contracts.placement import ModelWish, Placement
-from pipeline.contracts.playback import Playlist
+from pipeline.contracts.playback import Playlist, Segment
 from pipeline.ids import new_id
 
 
@@ -140,7 +140,7 @@ class Operations:
         """The segments of a video that there are: passages of one that is being made, all of a finished one."""
         return await self._call("video_playlist", job_id)
 
-    async def video_segment(self, job_id: str, number: int) -> bytes:
+    async def video_segment(self, job_id: str, number: int) -> Segment:
         """A segment, the first of which is 1, as a fragment of MP4; 0 is the header that comes before it."""
         return await self._call("video_segment", job_id, number)
 

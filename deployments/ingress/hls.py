@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Response
 from deployments.ingress.answers import ERRORS, file
 from deployments.ingress.content import IMMUTABLE
 from deployments.operations import Operations
+from pipeline.contracts.playback import Segment
 from pipeline.media.playlist import CONTENT_TYPE, written
 
 HEADER: Final = "video/mp4"
@@ -43,6 +44,7 @@ def router(operations: Operations) -> APIRouter:
     return routes
 
 
-def _piece(data: bytes, media: str) -> Response:
-    """No segment changes: the same bytes come while the video is made and from the finished one."""
-    return Response(data, media_type=media, headers={"Cache-Control": IMMUTABLE})
+def _piece(found: Segment, media: str) -> Response:
+    """Those of a finished video never change. What is there of one that is being made is the same then, unless another
+    version goes on with it, which begins anew where it encodes otherwise."""
+    return Response(found.data, media_type=media, headers={"Cache-Control": IMMUTABLE if found.final else "no-store"})

@@ -15,3 +15,12 @@ class Playlist:
     """Of each segment."""
     complete: bool
     """Whether there will be no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment of a video, or what comes before the first."""
+
+    data: bytes
+    final: bool
+    """Whether it is one of the finished video: of one that is being made, it may be made anew otherwise."""

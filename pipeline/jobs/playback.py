@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from pipeline.contracts import Job
-from pipeline.contracts.playback import Playlist
+from pipeline.contracts.playback import Playlist, Segment
 from pipeline.contracts.states import ENDED
 from pipeline.errors import NotFound, Unavailable
 from pipeline.jobs.jobs import Jobs
@@ -55,18 +55,18 @@ class Playback:
                 return Playlist(Fraction(plan["nodes"][-1]["parameters"]["fps"]), tuple(frames), complete=False)
         raise Unavailable(f"Nothing of the video {job_id} is there yet.", code="not_begun", retry_after=2)
 
-    async def segment(self, job_id: str, number: int) -> bytes:
+    async def segment(self, job_id: str, number: int) -> Segment:
         """Segment `number`, from 1 on, or 0 for what a player needs before the first. Raises `NotFound` for one that is
         not there (yet), and `Conflict` as `playlist` does."""
         for _ in range(2):  # as above
             job = await self._jobs.get(job_id)
             film = await self._film(job)
             if film is not None:
-                return await self._cut_out(film, number)
+                return Segment(await self._cut_out(film, number), final=True)
             passages = self._passages(job)
             found = None if passages is None else await passages.find(number)
             if found is not None:
-                return found
+                return Segment(found, final=False)
         raise NotFound(f"There is no segment {number} of {job_id} yet.")
 
     async def awaited(self, job_id: str, number: int) -> bytes:
@@ -74,7 +74,7 @@ class Playback:
         job = await self._jobs.get(job_id)
         while True:
             try:
-                return await self.segment(job_id, number)
+                return (await self.segment(job_id, number)).data
             except NotFound:
                 if job.state in ENDED:
                     return b""

@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
+from deployments.ingress.content import IMMUTABLE
 from pipeline.contracts import VideoJob
 from tests.api.conftest import error
 from tests.pipeline.media.boxes import boxes
@@ -71,18 +72,20 @@ def test_a_finished_video_is_played_as_hls(api: httpx.Client) -> None:
 
 
 def test_a_video_that_is_being_made_is_played_as_it_grows(api: httpx.Client) -> None:
+    """Or is finished at any moment: what is asked for first knows no more of the job than what is asked for next."""
     job = VideoJob(**api.post("/api/v1/videos", json=ASKED | {"text": SCRIPT * 6, "seed": 9}).json())
     content, base = f"/api/v1/videos/{job.id}/content", f"/api/v1/videos/{job.id}/hls"
     while (playlist := api.get(f"{base}/playlist.m3u8")).status_code == 503:
         assert playlist.json()["error"]["code"] == "not_begun"
         time.sleep(0.02)
-    assert "#EXT-X-ENDLIST" not in playlist.text
-    assert playlist.headers["cache-control"] == "no-store"
-    assert api.head(content).headers["cache-control"] == "no-store"
-    early = api.get(f"{base}/1.m4s").content
-    grown = api.get(content)
+    complete = "#EXT-X-ENDLIST" in playlist.text
+    assert playlist.headers["cache-control"] == (IMMUTABLE if complete else "no-store")
+    segment = api.get(f"{base}/1.m4s")
+    assert segment.headers["cache-control"] in ({IMMUTABLE} if complete else {IMMUTABLE, "no-store"})
+    head, grown = api.head(content), api.get(content)
     assert (grown.status_code, grown.headers["content-type"]) == (200, "video/mp4")
-    assert "etag" not in grown.headers
+    for answer in (head, grown):
+        assert (answer.headers["cache-control"] == "no-store") == ("etag" not in answer.headers)
     done = VideoJob(**api.get(f"/api/v1/videos/{job.id}", params={"wait": 100}).json())
     assert done.result is not None, done
     shown, times, heard = played(io.BytesIO(grown.content))
@@ -92,7 +95,8 @@ def test_a_video_that_is_being_made_is_played_as_it_grows(api: httpx.Client) -> 
     assert times == pytest.approx(others, abs=1e-3)
     assert np.array_equal(heard, sound)
     assert abs(len(sound) / 48_000 - done.result.seconds) < 1 / 25
-    assert api.get(f"{base}/1.m4s").content == early
+    finished = api.get(f"{base}/1.m4s")
+    assert (finished.content, finished.headers["cache-control"]) == (segment.content, IMMUTABLE)
     assert api.get(f"{base}/playlist.m3u8").text.startswith(playlist.text)
 
 

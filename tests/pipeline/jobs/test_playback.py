@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import Connection
 
+from pipeline.contracts.playback import Segment
 from pipeline.errors import Conflict, NotFound, Unavailable
 from pipeline.jobs.journal import Journal
 from pipeline.jobs.playback import Playback
@@ -40,6 +41,7 @@ async def test_segments_of_a_video_that_is_made_are_those_of_the_finished_one(tm
         assert (playlist.fps, playlist.frames, playlist.complete) == (FPS, (100, 100), False)
         with pytest.raises(NotFound, match="segment 3"):
             await playback.segment(job.id, 3)
+        assert await playback.segment(job.id, 2) == Segment(early[2], final=False)
         hold.go.set()
         grown = list(early)
         while piece := await playback.awaited(job.id, len(grown)):
@@ -48,7 +50,8 @@ async def test_segments_of_a_video_that_is_made_are_those_of_the_finished_one(tm
         playlist = await playback.playlist(job.id)
         assert playlist.complete
         assert playlist.frames[:2] == (100, 100)
-        assert [await playback.segment(job.id, number) for number in range(len(playlist.frames) + 1)] == grown
+        cut = [await playback.segment(job.id, number) for number in range(len(playlist.frames) + 1)]
+        assert cut == [Segment(piece, final=True) for piece in grown]
         with pytest.raises(NotFound, match="the video has"):
             await playback.segment(job.id, len(grown))
         assert seen(b"".join(grown)) == seen(await film(place, job.id))
