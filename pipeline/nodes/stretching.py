@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 from pipeline.contracts import HEARD_AFTER, HEARD_BEFORE, AnimationRequest, StretchRequest, frame_count, sample_at
 from pipeline.nodes.sound import Sound
@@ -16,7 +17,7 @@ async def asked_for(
     """Frames `first` to `first + count` of this portrait, or as far as the sound goes, once that is known; None past
     its end. The speech of `portrait` is not looked at. Raises what `check_length` and `Sound.reach` raise."""
     rate, fps = sound.sample_rate, portrait.fps
-    after = sample_at(first + count, rate, fps) + _samples(HEARD_AFTER, portrait, sound) + 1
+    after = sample_at(first + count, rate, fps) + margin(HEARD_AFTER, fps, rate)
     await sound.reach(after)
     check_length(sound.length / rate, limits, field="text")
     if first and sample_at(first, rate, fps) >= sound.length:
@@ -30,9 +31,10 @@ async def asked_for(
 
 def forget(portrait: AnimationRequest, sound: Sound, frame: int) -> None:
     """Lets go the sound that nothing from this frame on is asked for with."""
-    sound.forget(sample_at(frame, sound.sample_rate, portrait.fps) - _samples(HEARD_BEFORE, portrait, sound) - 1)
+    rate = sound.sample_rate
+    sound.forget(sample_at(frame, rate, portrait.fps) - margin(HEARD_BEFORE, portrait.fps, rate))
 
 
-def _samples(seconds: float, portrait: AnimationRequest, sound: Sound) -> int:
-    """Of so many seconds and of two frames, which is what rounding to frames may add."""
-    return round((seconds + 2 / float(portrait.fps)) * sound.sample_rate)
+def margin(seconds: float, fps: Fraction, sample_rate: int) -> int:
+    """Samples that cover so many seconds beside a frame, whatever rounding to frames and to samples adds."""
+    return round((seconds + 2 / float(fps)) * sample_rate) + 1
