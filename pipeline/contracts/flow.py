@@ -143,6 +143,9 @@ class AnimationRequest:
     head_motion: float = 1.0
     """0 holds the head still, 1 is natural."""
     blink: bool = True
+    portrait_digest: str = ""
+    """Requests with the same one have the same portrait and face, so that neither has to be looked at to know; empty
+    where that is not promised."""
 
     @property
     def frame_count(self) -> int:

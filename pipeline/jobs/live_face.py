@@ -6,8 +6,6 @@ import asyncio
 from fractions import Fraction
 from typing import Final
 
-import numpy as np
-
 from pipeline.contracts import AnimationRequest, CodedStretch, Encoding, Speech, StretchRequest
 from pipeline.errors import BackendFailed
 from pipeline.graph import Graph
@@ -44,15 +42,12 @@ class LiveFace:
 
     async def portrait(self) -> AnimationRequest:
         """The portrait, silent. Raises as the nodes do that it is made by."""
-        shot, digest = self._shot, self._film.given.get("portrait")
+        digest = self._film.given.get("portrait")
         if digest is None:
             (name,) = self._film.inputs["portrait"]
             digest = (await remade(self._graph, self._builder, name, self._rank)).artifact
         found = unpack_portrait(await asyncio.to_thread(self._bench.artifacts.read, digest))
-        silence = Speech(np.zeros(0, np.float32), 1, None, shot.language)
-        return AnimationRequest(
-            found.picture, found.face, silence, shot.size, self.fps, shot.seed, shot.head_motion, shot.blink
-        )
+        return self._shot.silent(found, digest)
 
     async def spoken(self, text: str) -> Speech:
         """One sentence, with the pause after it; of no length where the voice finds nothing to say in it. Raises what

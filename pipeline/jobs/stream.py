@@ -14,8 +14,6 @@ from fractions import Fraction
 from itertools import chain, repeat
 from typing import Final
 
-import numpy as np
-
 from pipeline.contracts import AnimationRequest, CodedStretch, Encoding, Speech, sample_at
 from pipeline.graph import Graph
 from pipeline.jobs.builder import Builder
@@ -138,12 +136,8 @@ class Stream:
             first += count
 
     async def _portrait(self) -> AnimationRequest:
-        shot = self._shot
-        found = unpack_portrait(await Inputs(self._bench.artifacts, await self._digests("portrait")).one("portrait"))
-        silence = Speech(np.zeros(0, np.float32), 1, None, shot.language)
-        return AnimationRequest(
-            found.picture, found.face, silence, shot.size, self._fps, shot.seed, shot.head_motion, shot.blink
-        )
+        inputs = Inputs(self._bench.artifacts, await self._digests("portrait"))
+        return self._shot.silent(unpack_portrait(await inputs.one("portrait")), *inputs.digests["portrait"])
 
     async def _recording(self) -> AsyncGenerator[Speech]:
         digests = await self._digests("audio", "transcript")

@@ -16,7 +16,7 @@ from pipeline.nodes.passages import WHOLE_SECONDS, PassageFilm, one, spoken, spo
 from pipeline.nodes.receive import received
 from pipeline.nodes.sound import Sound
 from pipeline.nodes.speech import check_length, heard
-from pipeline.storage.parcels import unpack_portrait
+from pipeline.storage.parcels import Portrait, unpack_portrait
 
 
 class Shot(Contract):
@@ -33,6 +33,20 @@ class Shot(Contract):
     crf: int
     language: str
 
+    def silent(self, portrait: Portrait, digest: str) -> AnimationRequest:
+        """What is asked of a backend, before anything is said. `digest` is that of the artifact with the portrait."""
+        return AnimationRequest(
+            portrait.picture,
+            portrait.face,
+            Speech(np.zeros(0, np.float32), 1, None, self.language),
+            self.size,
+            Fraction(self.fps),
+            self.seed,
+            self.head_motion,
+            self.blink,
+            digest,
+        )
+
 
 async def film(node: Node, inputs: Inputs, bench: Bench, tell: Tell) -> Output:
     """`portrait`, and `speech` (sentences in order) or `audio` (a recording, of which `transcript`
@@ -41,12 +55,8 @@ async def film(node: Node, inputs: Inputs, bench: Bench, tell: Tell) -> Output:
     A long one is made in passages, where its backend makes stretches and `inputs` has where they can be kept.
     """
     shot = Shot.model_validate(node.parameters)
-    found = unpack_portrait(await inputs.one("portrait"))
     fps, encoding = Fraction(shot.fps), Encoding(shot.format, shot.preset, shot.crf)
-    silence = Speech(np.zeros(0, np.float32), 1, None, shot.language)
-    portrait = AnimationRequest(
-        found.picture, found.face, silence, shot.size, fps, shot.seed, shot.head_motion, shot.blink
-    )
+    portrait = shot.silent(unpack_portrait(await inputs.one("portrait")), *inputs.digests["portrait"])
     speech = await heard(inputs, bench.settings.limits, shot.language) if "audio" in inputs else None
     if speech is None:
         samples, rate = await spoken_samples(inputs)

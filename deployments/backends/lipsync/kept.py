@@ -37,9 +37,13 @@ class Kept(Generic[T]):
 
 
 def key(request: AnimationRequest) -> str:
-    """The same for requests that have the same avatar, by its content."""
+    """The same for requests that have the same avatar: by the digest of its portrait where that is told, which takes no
+    time however large it is, or else by its content."""
+    size = str(request.size).encode()
+    if request.portrait_digest:
+        return Recent.key(size, request.portrait_digest.encode())
     face = request.face
-    parts: list[bytes] = []
-    for array in (request.portrait, face.landmarks, np.array([*face.box, *face.crop, request.size], np.float64)):
+    parts = [size]
+    for array in (request.portrait, face.landmarks, np.array([*face.box, *face.crop], np.float64)):
         parts += [f"{array.shape}{array.dtype}".encode(), array.tobytes()]
     return Recent.key(*parts)

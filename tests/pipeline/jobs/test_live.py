@@ -152,6 +152,8 @@ async def test_every_stretch_is_one_of_the_same_video(tmp_path: Path) -> None:
         await client.frames(80)
         await client.close()
         stretches = place.models.stretched
+        (digest,) = {made.animation.portrait_digest for made in stretches}
+        assert place.artifacts.has(digest)
         whole = np.zeros(48_000 * 60, np.float32)
         for made in stretches:
             start = made.sample_at(made.heard_from)

@@ -118,6 +118,9 @@ async def test_what_was_spoken_and_drawn_for_the_stream_is_there_for_the_job(tmp
         job = await place.jobs.wait((await place.jobs.submit(asked(3))).id, 30)
         assert job.state == "completed"
         assert {name: place.models.calls[name] for name in calls} == calls
+        requests = [made.animation for made in place.models.stretched] + place.models.filmed
+        (digest,) = {request.portrait_digest for request in requests}
+        assert place.artifacts.has(digest)
 
 
 async def test_begins_long_before_the_last_sentence_is_spoken_and_goes_no_further_than_is_taken(tmp_path: Path) -> None:
