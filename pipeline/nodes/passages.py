@@ -4,7 +4,6 @@ and what is in memory does not grow with the film."""
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
@@ -23,6 +22,7 @@ from pipeline.nodes.sound import Sound
 from pipeline.nodes.stretching import asked_for, forget
 from pipeline.storage.artifacts import Stored
 from pipeline.storage.parcels import unpack_speech
+from pipeline.storage.scratch import scratch
 from pipeline.streams import to_its_end
 
 SECONDS: Final = 10.0
@@ -167,8 +167,8 @@ class PassageFilm:
         self._tell(sum(self._done.values()), self._frames)
 
     async def _joined(self, count: int, passages: Passages) -> Stored:
-        with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
-            path = Path(folder) / "video.mp4"
+        with scratch() as folder:
+            path = folder / "video.mp4"
             header = await self._kept(passages, 0)
             film = await asyncio.to_thread(Rejoined, path, header, self._portrait.fps)
             for number in range(1, count + 1):

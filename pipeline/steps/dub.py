@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from pipeline.media.footage import FootageFacts, footage_facts
 from pipeline.media.playing import played
 from pipeline.models import DubbingModel
 from pipeline.steps.film import encoded
+from pipeline.storage.scratch import scratch
 
 
 def dub(model: DubbingModel, request: DubRequest, encoding: Encoding) -> Iterator[Film]:
@@ -22,8 +22,8 @@ def dub(model: DubbingModel, request: DubRequest, encoding: Encoding) -> Iterato
     Memory does not grow with the film, nor with the speech. Closing the iterator stops the work and removes what was
     written. Raises what the model and `played` raise.
     """
-    with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
-        source = Path(folder) / "source"
+    with scratch() as folder:
+        source = folder / "source"
         request.data.tofile(source)
         facts = footage_facts(source, max_pixels=1 << 40, max_seconds=float("inf"))
         made = model.dub(_frames(source, replace(facts, fps=request.fps), request), request.speech, request.fps)

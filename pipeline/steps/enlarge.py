@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,6 +15,7 @@ from pipeline.media.video import VideoWriter
 from pipeline.models import UpscaleModel
 from pipeline.steps.film import PIECE
 from pipeline.steps.steady import Steady
+from pipeline.storage.scratch import scratch
 
 TOLD = 0.5
 """Seconds between two pieces of news, at least."""
@@ -29,8 +28,8 @@ def enlarge(model: UpscaleModel, request: EnlargeRequest) -> Iterator[Film]:
     was written. Raises what the model and `footage_frames` raise.
     """
     enlarging = writing = 0.0
-    with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
-        source, silent, whole = (Path(folder) / name for name in ("source", "silent", "whole"))
+    with scratch() as folder:
+        source, silent, whole = (folder / name for name in ("source", "silent", "whole"))
         request.data.tofile(source)
         facts = footage_facts(source, max_pixels=1 << 40, max_seconds=float("inf"))
         steady, done, told = Steady(), 0, time.perf_counter()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 
 from pipeline.contracts import AnimationRequest, Encoding, Film, Frames, MotionRequest, Speech
 from pipeline.media.video import VideoWriter
 from pipeline.models import LipsyncModel, MotionModel
+from pipeline.storage.scratch import scratch
 
 PIECE = 1 << 20
 """Bytes of the finished file sent at once."""
@@ -35,8 +34,8 @@ def encoded(
 ) -> Iterator[Film]:
     """Frames of this width and height as they come, then the file that they make."""
     rendering = writing = 0.0
-    with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
-        path = Path(folder) / f"video.{encoding.format}"
+    with scratch() as folder:
+        path = folder / f"video.{encoding.format}"
         rate = None if speech is None else speech.sample_rate
         writer = VideoWriter(path, size=size, fps=fps, sample_rate=rate, encoding=encoding)
         done = 0

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -19,6 +17,7 @@ from pipeline.media.footage import footage_facts, footage_frames
 from pipeline.media.steadying import steadied
 from pipeline.models import FaceModel
 from pipeline.steps.enlarge import TOLD
+from pipeline.storage.scratch import scratch
 
 POINTS: Final = 478
 """Of a face mesh."""
@@ -33,8 +32,8 @@ def track(model: FaceModel, request: TrackRequest) -> Iterator[Tracked]:
     found: list[NDArray[np.float64] | None] = []
     refused: Counter[str] = Counter()
     told = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="mouthpiece-") as folder:
-        source = Path(folder) / "source"
+    with scratch() as folder:
+        source = folder / "source"
         request.data.tofile(source)
         facts = footage_facts(source, max_pixels=1 << 40, max_seconds=float("inf"))
         for picture in footage_frames(source, replace(facts, fps=request.fps), max_frames=request.max_frames):
