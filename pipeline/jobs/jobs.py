@@ -17,11 +17,11 @@ from pipeline.ids import new_id
 from pipeline.jobs.builder import Builder
 from pipeline.jobs.feed import Feed
 from pipeline.jobs.journal import Journal
-from pipeline.jobs.live import LiveJob
 from pipeline.jobs.queue import Entry, Queue
 from pipeline.jobs.run import remade
 from pipeline.jobs.runner import Runner
 from pipeline.jobs.turns import Rank
+from pipeline.jobs.unfinished import UnfinishedJob
 from pipeline.jobs.upkeep import Upkeep
 from pipeline.jobs.webhooks import Webhooks
 from pipeline.metrics import Metrics
@@ -145,15 +145,15 @@ class Jobs:
         return self._new_entry(job, Graph.model_validate(plan), webhook)
 
     def _new_entry(self, job: Job, graph: Graph, webhook: str | None) -> Entry:
-        live = LiveJob(job, graph, self._journal, self._changed_job, webhook)
-        return Entry(live, graph, f"{job.id}.{job.attempt}", job.priority)
+        unfinished = UnfinishedJob(job, graph, self._journal, self._changed_job, webhook)
+        return Entry(unfinished, graph, f"{job.id}.{job.attempt}", job.priority)
 
     # Looking
 
     async def get(self, job_id: str) -> Job:
         """With its steps. Raises `NotFound`."""
         entry = self._queue.entry(job_id)
-        return entry.live.snapshot() if entry else await self._journal.read(lambda c: jobs.get(c, job_id))
+        return entry.job.snapshot() if entry else await self._journal.read(lambda c: jobs.get(c, job_id))
 
     async def page(
         self, limit: int, after: str | None, kind: JobKind | None = None, states: tuple[TaskState, ...] = ()
@@ -164,7 +164,7 @@ class Jobs:
 
     def _now(self, job: Job) -> Job:
         entry = self._queue.entry(job.id)
-        return entry.live.snapshot().model_copy(update={"steps": ()}) if entry else job
+        return entry.job.snapshot().model_copy(update={"steps": ()}) if entry else job
 
     def ahead(self) -> list[list[Node]]:
         """For each job that runs, the oldest first, the nodes that are not made yet, in their order."""
@@ -222,7 +222,7 @@ class Jobs:
         entry = await self._entry(job)
         self._queue.add(entry)
         self._changed_job(job_id)
-        return entry.live.snapshot()
+        return entry.job.snapshot()
 
     async def delete(self, job_id: str) -> None:
         """Removes a job, what was uploaded for it and what it made, unless another job has use of it."""

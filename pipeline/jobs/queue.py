@@ -13,10 +13,10 @@ from pipeline.contracts.states import ENDED
 from pipeline.errors import BackendFailed, MouthpieceError
 from pipeline.graph import Graph, Node
 from pipeline.jobs.builder import Builder
-from pipeline.jobs.live import LiveJob
 from pipeline.jobs.run import Failed, Product, Run
 from pipeline.jobs.runner import Checkpoints, Runner
 from pipeline.jobs.turns import Rank, Turns
+from pipeline.jobs.unfinished import UnfinishedJob
 from pipeline.metrics import Metrics, Outcome
 from pipeline.nodes.kinds import KINDS
 from pipeline.settings import Jobs as Limits
@@ -31,8 +31,8 @@ PAUSE: Final = 5.0
 class Entry:
     """A job that waits or runs."""
 
-    def __init__(self, live: LiveJob, graph: Graph, run_id: str, priority: int) -> None:
-        self.live = live
+    def __init__(self, job: UnfinishedJob, graph: Graph, run_id: str, priority: int) -> None:
+        self.job = job
         self.graph = graph
         self.run_id = run_id
         self.priority = priority
@@ -61,14 +61,14 @@ class Queue:
     async def open(self, entries: list[Entry]) -> None:
         """Takes up unfinished jobs: those that an earlier life was running, and those that waited then."""
         for entry in entries:
-            self._entries[entry.live.id] = entry
+            self._entries[entry.job.id] = entry
         going = await self._runner.open(self._work)
         for entry in entries:
             if entry.run_id not in going:
                 self._wait(entry)
 
     def add(self, entry: Entry) -> None:
-        self._entries[entry.live.id] = entry
+        self._entries[entry.job.id] = entry
         self._wait(entry)
 
     def entry(self, job_id: str) -> Entry | None:
@@ -80,7 +80,7 @@ class Queue:
     def ahead(self) -> list[list[Node]]:
         """For each job that runs, the oldest first, the nodes that are not made yet, in their order."""
         going = sorted((entry for entry in self._entries.values() if entry.running), key=lambda entry: entry.since)
-        return [[n for n in entry.graph.nodes if entry.live.step_state(n.name) not in ENDED] for entry in going]
+        return [[n for n in entry.graph.nodes if entry.job.step_state(n.name) not in ENDED] for entry in going]
 
     async def cancel(self, job_id: str) -> None:
         """Returns when the job has ended, which it may have done by itself meanwhile."""
@@ -93,7 +93,7 @@ class Queue:
         elif not entry.started:
             if entry.waiting is not None:
                 entry.waiting.cancel()
-            await entry.live.cancel()
+            await entry.job.cancel()
             self._close(entry)
         await entry.ended.wait()
 
@@ -115,11 +115,11 @@ class Queue:
     async def _through(self, entry: Entry) -> None:
         attempt = 0
         while not entry.ended.is_set():
-            async with self._places.turn(Rank.of(entry.priority, entry.live.id)):
+            async with self._places.turn(Rank.of(entry.priority, entry.job.id)):
                 try:
-                    await self._runner.run(f"{entry.run_id}.{attempt}" if attempt else entry.run_id, entry.live.id)
+                    await self._runner.run(f"{entry.run_id}.{attempt}" if attempt else entry.run_id, entry.job.id)
                 except Exception:
-                    log.exception("The job %s could not be brought to an end; it is taken up again.", entry.live.id)
+                    log.exception("The job %s could not be brought to an end; it is taken up again.", entry.job.id)
             if entry.ended.is_set():
                 return
             attempt += 1
@@ -127,7 +127,7 @@ class Queue:
 
     async def _work(self, job_id: str, checkpoints: Checkpoints) -> None:
         entry = self._entries.get(job_id)
-        if entry is None or entry.cancelled or entry.live.state in ENDED:
+        if entry is None or entry.cancelled or entry.job.state in ENDED:
             return
         if entry.running is None:
             entry.running = asyncio.create_task(self._run(entry, checkpoints))
@@ -143,35 +143,35 @@ class Queue:
             raise error
 
     async def _run(self, entry: Entry, checkpoints: Checkpoints) -> None:
-        live, began = entry.live, time.perf_counter()
+        job, began = entry.job, time.perf_counter()
         entry.started = True
         self._metrics.started("jobs", began - entry.since)
         self._metrics.queued("jobs", self.waiting())
         outcome: Outcome = "failed"
         try:
-            if live.state == "pending":
-                await live.begin()
+            if job.state == "pending":
+                await job.begin()
             async with asyncio.timeout(self._limits.job_seconds):
-                products = await Run(entry.graph, live, self._builder, entry.priority).build(checkpoints)
-            await live.complete(facts(entry.graph, products, time.perf_counter() - began))
+                products = await Run(entry.graph, job, self._builder, entry.priority).build(checkpoints)
+            await job.complete(facts(entry.graph, products, time.perf_counter() - began))
             outcome = "completed"
         except asyncio.CancelledError:
             if not entry.cancelled:
                 raise
-            await live.cancel()
+            await job.cancel()
             outcome = "cancelled"
         except Failed as failed:
-            await live.fail(_body(failed.error), entry.graph.after(failed.node.name))
+            await job.fail(_body(failed.error), entry.graph.after(failed.node.name))
         except TimeoutError:
             late = BackendFailed(f"The job was not done after {self._limits.job_seconds:g} s.", code="job_timeout")
-            await live.fail(_body(late), set())
-        self._metrics.job(live.snapshot().kind, time.perf_counter() - began, outcome)
+            await job.fail(_body(late), set())
+        self._metrics.job(job.snapshot().kind, time.perf_counter() - began, outcome)
         self._close(entry)
 
     def _close(self, entry: Entry) -> None:
-        self._entries.pop(entry.live.id, None)
+        self._entries.pop(entry.job.id, None)
         entry.ended.set()
-        self._ended(entry.live.id)
+        self._ended(entry.job.id)
 
 
 def facts(graph: Graph, products: dict[str, Product], seconds: float) -> VideoFacts:

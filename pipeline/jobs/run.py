@@ -14,9 +14,9 @@ from pipeline.contracts import ErrorBody
 from pipeline.errors import Damaged, MouthpieceError
 from pipeline.graph import Graph, Node
 from pipeline.jobs.builder import Builder, Lost, known_error
-from pipeline.jobs.live import LiveJob
 from pipeline.jobs.runner import Checkpoint, Checkpoints, Value
 from pipeline.jobs.turns import Rank
+from pipeline.jobs.unfinished import UnfinishedJob
 from pipeline.storage.nodes import Made
 
 REMAKES = 3
@@ -60,13 +60,13 @@ class Failed(Exception):
 
 
 class Run:
-    """Builds the graph of `live`. Raises `Failed`; cancelling it stops what nobody else wants."""
+    """Builds the graph of `job`. Raises `Failed`; cancelling it stops what nobody else wants."""
 
-    def __init__(self, graph: Graph, live: LiveJob, builder: Builder, priority: int) -> None:
+    def __init__(self, graph: Graph, job: UnfinishedJob, builder: Builder, priority: int) -> None:
         self._graph = graph
-        self._live = live
+        self._job = job
         self._builder = builder
-        self._ranks = {node.name: Rank.of(priority, live.id, place) for place, node in enumerate(graph.nodes)}
+        self._ranks = {node.name: Rank.of(priority, job.id, place) for place, node in enumerate(graph.nodes)}
         self._products: dict[str, asyncio.Task[Product]] = {}
 
     async def build(self, checkpoints: Checkpoints) -> dict[str, Product]:
@@ -91,12 +91,12 @@ class Run:
             product = Product.read(await checkpoint(step))
         except MouthpieceError as error:
             raise Failed(node, error) from error
-        if self._live.step_state(node.name) != "completed":  # done in an earlier life, which could not say so any more
-            self._live.step(node.name, state="completed", artifact=product.artifact, cached=True, completed_at=_now())
+        if self._job.step_state(node.name) != "completed":  # done in an earlier life, which could not say so any more
+            self._job.step(node.name, state="completed", artifact=product.artifact, cached=True, completed_at=_now())
         return product
 
     async def _make(self, node: Node, made: dict[str, str]) -> Product:
-        told = _Told(self._live, node)
+        told = _Told(self._job, node)
         try:
             result, cached = await self._rebuilt(node, made, told)
         except asyncio.CancelledError:
@@ -104,10 +104,10 @@ class Run:
         except Exception as error:
             failed = known_error(node, error)
             body = ErrorBody(**failed.body()["error"])
-            self._live.step(node.name, state="failed", completed_at=_now(), error=body)
+            self._job.step(node.name, state="failed", completed_at=_now(), error=body)
             raise failed from error
-        self._live.step(node.name, state="completed", artifact=result.artifact, cached=cached, completed_at=_now())
-        self._live.work_done()
+        self._job.step(node.name, state="completed", artifact=result.artifact, cached=cached, completed_at=_now())
+        self._job.work_done()
         return Product.of(result, cached)
 
     async def _rebuilt(self, node: Node, made: dict[str, str], told: _Told) -> tuple[Made, bool]:
@@ -134,21 +134,21 @@ class Run:
 class _Told:
     """A watcher that tells the job."""
 
-    def __init__(self, live: LiveJob | None, node: Node) -> None:
-        self._live = live
+    def __init__(self, job: UnfinishedJob | None, node: Node) -> None:
+        self._job = job
         self._node = node
 
     def keyed(self, key: str) -> None:
-        if self._live is not None:
-            self._live.step(self._node.name, key=key, backend=self._node.backend)
+        if self._job is not None:
+            self._job.step(self._node.name, key=key, backend=self._node.backend)
 
     def started(self, attempt: int) -> None:
-        if self._live is not None:
-            self._live.work_begins(self._node, attempt)
+        if self._job is not None:
+            self._job.work_begins(self._node, attempt)
 
     def told(self, made: int, total: int) -> None:
-        if self._live is not None:
-            self._live.work_moves(self._node, made, total)
+        if self._job is not None:
+            self._job.work_moves(self._node, made, total)
 
 
 async def remade(graph: Graph, builder: Builder, name: str, rank: Rank) -> Made:

@@ -1,4 +1,4 @@
-"""A job as it is now: in memory for whoever asks, in the journal for ever."""
+"""An unfinished job as it is now: in memory for whoever asks, in the journal for ever."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ PROGRESS_SECONDS: Final = 0.25
 """Between two progress events of one job, at least."""
 
 
-class LiveJob:
-    """One unfinished job. `changed` is told its id at every change. Every event goes through the journal."""
+class UnfinishedJob:
+    """`changed` is told its id at every change. Every event goes through the journal."""
 
     def __init__(
         self, job: Job, graph: Graph, journal: Journal, changed: Callable[[str], None], webhook: str | None = None
