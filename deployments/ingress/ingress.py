@@ -8,7 +8,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.ingress.api import make_api
 from deployments.ingress.bounds import Bounds
-from deployments.ingress.outbox import Patience
+from deployments.ingress.outbox import Backpressure
 from deployments.ingress.records import Elsewhere, Records
 from deployments.metrics import metrics
 from deployments.operations import Operations
@@ -32,7 +32,7 @@ class Ingress(Operations):
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         api = make_api(self, self._settings, Bounds(metrics=metrics("cluster")))
-        api.add_middleware(Patience)
+        api.add_middleware(Backpressure)
         return api
 
     async def job(self, job_id: str) -> Job:

@@ -17,7 +17,7 @@ LOOK_SECONDS: Final = (0.0, 0.0, 0.001, 0.002, 0.005, 0.01)
 log = logging.getLogger("mouthpiece.ingress")
 
 
-class Patience:
+class Backpressure:
     """ASGI middleware. Whoever sends the next piece of an answer waits until Serve has passed on the one before.
 
     Serve takes all that it is given, at once, and keeps it until the proxy has room: a film that is made faster than it

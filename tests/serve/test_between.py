@@ -15,7 +15,7 @@ from ray.serve._private.http_util import MessageQueue
 from ray.serve.generated import serve_pb2
 from ray.serve.generated.serve_pb2_grpc import ASGIServiceStub
 
-from deployments.ingress.outbox import Patience, outbox
+from deployments.ingress.outbox import Backpressure, outbox
 from tests.conftest import Server
 
 pytestmark = pytest.mark.server
@@ -77,7 +77,7 @@ def test_the_next_piece_waits_until_the_one_before_was_taken() -> None:
 
     async def run() -> None:
         queue = MessageQueue()
-        making = asyncio.create_task(Patience(film)({"type": "http"}, None, wrapped(queue)))  # ty: ignore
+        making = asyncio.create_task(Backpressure(film)({"type": "http"}, None, wrapped(queue)))  # ty: ignore
         for piece in range(2):
             await queue.wait_for_message()
             await asyncio.sleep(0.1)
