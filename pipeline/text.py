@@ -11,15 +11,32 @@ from pipeline.errors import InvalidText
 PIECE = 400
 """Characters of the longest piece that `sentences` gives: some 25 s of speech."""
 
-_LINE_BREAKS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+MARKS = 30
+"""Combining marks that may follow one another: no script needs more (UAX #15, section 13), and to bring a run into
+order takes time that grows with the square of its length."""
+
+_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+_LINE_BREAKS = re.compile(f"[{_BREAKS}]+")
+_SPACE = re.compile(r"\s*")
+_SOUND = re.compile(r"[^\W_]")  # a letter or a digit
 _JOINERS = "\u200c\u200d"  # spell words in Persian, Hindi, Sinhala ...; noise elsewhere
+_JOINER = re.compile(f"[{_JOINERS}]+")
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # choose a glyph, not a sound
-_BREAKING = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85")  # control characters that are white space
+_UNSPEAKABLE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+    + "]"
+)
+"""Control characters that are no white space, lone surrogates, noncharacters."""
 
 _ENDS = ".!?…"  # end a sentence where white space follows
 _WIDE_ENDS = "。！？｡।॥؟۔։።፧។៕။"  # end a sentence whatever follows
 _CLOSERS = "\"'”’»›)]}」』】）》〉"
-_CLAUSES = re.compile(r"[,;:)—–][\"'”’»›)\]}]*(?=\s)|[，、；：､،؛፣፤၊]")
+_MARKS = re.compile(f"[{re.escape(_ENDS + _WIDE_ENDS)}]+")
+_GREEK_MARKS = re.compile(f"[{re.escape(_ENDS + _WIDE_ENDS)};]+")  # asks with what NFC writes as a semicolon
+_CLOSING = re.compile(f"(?:[{re.escape(_CLOSERS)}]| (?=»))*+")  # French spaces it
+_CLAUSES = re.compile(r"""(?<![,;:)—–"'”’»›\]}])["'”’»›\]}]*+[,;:)—–][,;:)—–"'”’»›\]}]*+(?=\s)|[，、；：､،؛፣፤၊]""")
+"""A run of marks that has a clause's before white space, each run looked at once; and the marks of scripts without."""
 _ORDINALS_WITH_A_POINT = "bs cs da de et fi fo hr hu is kl lb lv nb nn no pl se sk sl sr tr"
 
 _ABBREVIATIONS = {
@@ -36,6 +53,10 @@ _ABBREVIATIONS = {
     "ru": "г гг др им проф р руб см стр т тыс ул",
 }
 
+_KNOWN = {
+    language: frozenset(f"{_ABBREVIATIONS['']} {abbreviations}".split())
+    for language, abbreviations in _ABBREVIATIONS.items()
+}
 _BEFORE_A_NUMBER = "no nr nº fig vol p pp ch art sec par"
 
 
@@ -43,20 +64,20 @@ def normalise(text: str, *, limit: int) -> str:
     """`text` in Unicode NFC, invisible characters gone, white space single, lines kept apart by one `\\n`.
 
     The result holds at least one letter or digit and at most `limit` characters. Raises `InvalidText` (field
-    `text`) with the code `invalid_characters` for control characters, noncharacters and lone surrogates,
-    `text_empty`, `nothing_to_say` where there are only punctuation, symbols or emoji, and `text_too_long`.
+    `text`) with the code `invalid_characters` for control characters, noncharacters, lone surrogates and more than
+    `MARKS` combining marks in a row, `text_empty`, `nothing_to_say` where there are only punctuation, symbols or emoji,
+    and `text_too_long`.
     Markup is not looked for: `<b>` is text like any other.
     """
-    for place, character in enumerate(text):
-        if _is_unspeakable(character):
-            raise InvalidText(
-                f"The text has the unspeakable character U+{ord(character):04X} at position {place}.",
-                code="invalid_characters",
-                field="text",
-                accepted="Unicode text without control characters",
-            )
-    text = _SELECTORS.sub("", unicodedata.normalize("NFC", text))
-    text = "".join(_visible(text))
+    if found := _UNSPEAKABLE.search(text):
+        raise InvalidText(
+            f"The text has the unspeakable character U+{ord(found[0]):04X} at position {found.start()}.",
+            code="invalid_characters",
+            field="text",
+            accepted="Unicode text without control characters",
+        )
+    _check_marks(text)
+    text = _visible(_SELECTORS.sub("", unicodedata.normalize("NFC", text)))
     lines = (" ".join(line.split()) for line in _LINE_BREAKS.split(text))
     text = "\n".join(line for line in lines if line)
     accepted = f"1 to {limit} characters with at least one letter or digit"
@@ -91,39 +112,59 @@ def ended(text: str, language: str, longest: int = PIECE) -> int:
     """How many characters of a text that is still being written are whole sentences, whatever follows them: those
     before a line break, those after which another has begun, and of one that is too long as much as is cut off."""
     base = language.lower().partition("-")[0]
-    start = max((match.end() for match in _LINE_BREAKS.finditer(text)), default=0)
-    line = text[start:]
+    after_break = max(text.rfind(mark) for mark in _BREAKS) + 1
+    start = end = _after_blanks(text, after_break) if after_break else 0
     # Whether a mark ends a sentence is seen by the letter that comes after it.
-    ends = [end for end in _ends_of(line, base) if _says_something(line[end:])]
-    if not ends and len(line) > longest:
-        return start + _last_cut(line, longest)
-    return start + (ends[-1] if ends else 0)
+    last = next((place for place in range(len(text) - 1, start - 1, -1) if text[place].isalnum()), -1)
+    for place in _ends_of(text[start:], base):
+        if start + place <= last:
+            end = start + place
+    while len(text) - end > longest:
+        end += _last_cut(text[end : end + longest + 1], longest)
+    return end
 
 
-def _is_unspeakable(character: str) -> bool:
-    if character.isprintable() or character in _BREAKING:
-        return False
-    code = ord(character)
-    return (
-        unicodedata.category(character) in ("Cc", "Cs")
-        or code & 0xFFFE == 0xFFFE  # noncharacters
-        or 0xFDD0 <= code <= 0xFDEF
-    )
+def _after_blanks(text: str, place: int) -> int:
+    blanks = _SPACE.match(text, place)
+    return blanks.end() if blanks else place
 
 
-def _visible(text: str) -> Iterator[str]:
-    """Leaves out format characters (zero-width, bidirectional, soft hyphen), except joiners inside a word."""
+def _check_marks(text: str) -> None:
+    if text.isascii():
+        return
+    run = 0
     for place, character in enumerate(text):
-        if character in _JOINERS:
-            around = text[place - 1 : place] + text[place + 1 : place + 2]
-            if len(around) == 2 and all(unicodedata.category(c)[0] in "LM" and not c.isascii() for c in around):
-                yield character
-        elif character.isascii() or unicodedata.category(character) != "Cf":
-            yield character
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run > MARKS:
+            raise InvalidText(
+                f"The text has more than {MARKS} combining marks in a row at position {place}.",
+                code="invalid_characters",
+                field="text",
+                accepted=f"at most {MARKS} marks on a letter",
+            )
+
+
+def _visible(text: str) -> str:
+    """Without format characters (zero-width, bidirectional, soft hyphen), except joiners inside a word."""
+    if text.isascii():
+        return text
+    there = {character: unicodedata.category(character) for character in set(text) if not character.isascii()}
+    letters = {character for character, category in there.items() if category[0] in "LM"}
+
+    def spelling(joiner: re.Match[str]) -> str:
+        start, end = joiner.span()
+        inside = end - start == 1 and text[start - 1 : start] in letters and text[end : end + 1] in letters
+        return joiner[0] if inside else ""
+
+    formats = {ord(character): None for character, category in there.items() if category == "Cf"}
+    for joiner in map(ord, _JOINERS):
+        formats.pop(joiner, None)
+    joined_up = _JOINER.sub(spelling, text)
+    return joined_up.translate(formats) if formats else joined_up
 
 
 def _says_something(text: str) -> bool:
-    return any(character.isalnum() for character in text)
+    return _SOUND.search(text) is not None
 
 
 def _cut_sentences(line: str, language: str) -> Iterator[str]:
@@ -137,20 +178,14 @@ def _cut_sentences(line: str, language: str) -> Iterator[str]:
 
 def _ends_of(line: str, language: str) -> Iterator[int]:
     """Where the sentences of a line end that have a mark at their end."""
-    ends = _ENDS + (";" if language == "el" else "")  # Greek asks with what NFC writes as a semicolon
+    marks = _GREEK_MARKS if language == "el" else _MARKS
     start = place = 0
-    while place < len(line):
-        if line[place] not in ends and line[place] not in _WIDE_ENDS:
-            place += 1
-            continue
-        first = place
-        while place < len(line) and (line[place] in ends or line[place] in _WIDE_ENDS):
-            place += 1
-        mark = line[first:place]
-        while place < len(line) and (line[place] in _CLOSERS or line[place : place + 2] == " »"):  # French spaces it
-            place += 1
-        wide = any(character in _WIDE_ENDS for character in mark)
-        if wide or (line[place : place + 1].isspace() and _ends_here(line, start, first, mark, place, language)):
+    while found := marks.search(line, place):
+        first, place = found.span()
+        if closers := _CLOSING.match(line, place):
+            place = closers.end()
+        wide = any(character in _WIDE_ENDS for character in found[0])
+        if wide or (line[place : place + 1].isspace() and _ends_here(line, start, first, found[0], place, language)):
             yield place
             start = place
 
@@ -162,34 +197,37 @@ def _ends_here(line: str, start: int, first: int, mark: str, place: int, languag
         return False
     if mark != ".":
         return True
-    words = line[max(start, first - 40) : first].split()
+    before = line[max(start, first - 40) : first].lstrip()
+    words = before.rsplit(maxsplit=1)
     word = words[-1].lstrip("“‘«‹([{\"'¿¡") if words else ""
     if not word:
         return False
     if word.isdigit():  # "1. First", "am 3. Oktober"
-        return line[start:first].strip() != word and not (language in _ORDINALS_WITH_A_POINT.split() and len(word) <= 2)
+        alone = before.rstrip() == word and first - start <= 40
+        return not alone and not (language in _ORDINALS_WITH_A_POINT.split() and len(word) <= 2)
     if "." in word and all(len(part) <= 2 for part in word.split(".")):  # U.S., e.g., z.B.
         return False
     if len(word) == 1 and word.isupper() and not (word == "I" and language == "en"):  # J. Smith
         return False
     if following.isdigit() and word.lower() in _BEFORE_A_NUMBER.split():
         return False
-    known = _ABBREVIATIONS[""].split() + _ABBREVIATIONS.get(language, "").split()
-    return word.lower() not in known
+    return word.lower() not in _KNOWN.get(language, _KNOWN[""])
 
 
 def _cut_long(sentence: str, longest: int) -> Iterator[str]:
-    while len(sentence) > longest:
-        cut = _last_cut(sentence, longest)
-        yield sentence[:cut].strip()
-        sentence = sentence[cut:].strip()
-    if sentence:
-        yield sentence
+    start = 0
+    while len(sentence) - start > longest:
+        end = start + _last_cut(sentence[start : start + longest + 1], longest)
+        yield sentence[start:end].strip()
+        start = _after_blanks(sentence, end)
+    if start < len(sentence):
+        yield sentence[start:]
 
 
 def _last_cut(sentence: str, longest: int) -> int:
-    """Where to cut a sentence longer than `longest`: after the last clause, else word, else character that fits."""
-    clauses = [match.end() for match in _CLAUSES.finditer(sentence, 0, longest + 1) if match.end() <= longest]
+    """Where to cut a sentence that begins with these `longest` + 1 characters: after the last clause, else word, else
+    character that fits."""
+    clauses = [match.end() for match in _CLAUSES.finditer(sentence) if match.end() <= longest]
     if clauses and clauses[-1] >= longest // 4:  # a cut too early leaves a fragment that sounds like one
         return clauses[-1]
     space = sentence.rfind(" ", longest // 4, longest + 1)
