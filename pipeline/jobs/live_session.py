@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from typing import Final, Literal
@@ -22,7 +21,7 @@ from pipeline.contracts.live import LiveMessage, LiveNews
 from pipeline.errors import Busy, MouthpieceError, TooLarge
 from pipeline.jobs.live_face import LiveFace
 from pipeline.jobs.live_sound import LiveSound, quiet_before, resampled
-from pipeline.jobs.live_text import LiveText
+from pipeline.jobs.live_text import LiveText, Whole
 from pipeline.jobs.pace import Pace
 from pipeline.media.fragments import FragmentWriter
 from pipeline.media.stretches import codec
@@ -150,15 +149,14 @@ class LiveSession:
                     field="text",
                     accepted=f"at most {self._limit} at a time",
                 )
-            self._written(lambda: self._text.add(message.text))
+            self._written(self._text.add(message.text))
             if message.type == "end":
-                self._written(self._text.end)
+                self._written(self._text.end())
             self._work.set()
 
-    def _written(self, sentences: Callable[[], list[str]]) -> None:
-        try:
-            self._sentences += sentences()
-        except MouthpieceError as error:
+    def _written(self, whole: Whole) -> None:
+        self._sentences += whole.sentences
+        for error in whole.wrong:
             self._failed(error)
 
     def _interrupt(self) -> None:
