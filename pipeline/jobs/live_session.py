@@ -65,6 +65,8 @@ class LiveSession:
         self._sound = LiveSound(AUDIO_RATE, face.language)
         self._text = LiveText(face.language, self._limit)
         self._sentences: deque[str] = deque()
+        self._waiting = 0
+        """Characters of the sentences that are not in the sound yet; one of them may be with the voice already."""
         self._work = asyncio.Event()
         """Set where there are sentences to be spoken, or more room for them."""
         self._speaking: asyncio.Task[None] | None = None
@@ -141,7 +143,7 @@ class LiveSession:
         elif message.type == "close":
             self._asked = True
         else:
-            waiting = sum(map(len, self._sentences)) + len(message.text)
+            waiting = self._waiting + len(message.text)
             if waiting > self._limit:
                 raise TooLarge(
                     f"{waiting} characters wait to be spoken.",
@@ -156,11 +158,13 @@ class LiveSession:
 
     def _written(self, whole: Whole) -> None:
         self._sentences += whole.sentences
+        self._waiting += sum(map(len, whole.sentences))
         for error in whole.wrong:
             self._failed(error)
 
     def _interrupt(self) -> None:
         self._sentences.clear()
+        self._waiting = 0
         self._text.drop()
         said = self._sound.stop(sample_at(self.frames, AUDIO_RATE, self._fps))
         at = self._seconds(self.frames)
@@ -168,23 +172,22 @@ class LiveSession:
         if self._told:
             self._told = False
             self._news(LiveNews(type="listening", at=at))
-        if self._speaking is not None:
-            self._speaking = asyncio.create_task(self._speak(after=self._speaking))
+        if self._speaking is not None and not self._speaking.done():
+            # At once: what it waits for may be there already, and is not said any more.
+            self._speaking.cancel()
+            self._speaking = asyncio.create_task(self._speak())
 
     # What is said
 
-    async def _speak(self, after: asyncio.Task[None] | None = None) -> None:
-        """Sentence after sentence, as far ahead as is of use; `after` that task, which is to end."""
-        if after is not None:
-            after.cancel()
-            await asyncio.wait({after})
+    async def _speak(self) -> None:
+        """Sentence after sentence, as far ahead as is of use. Whoever cancels it forgets them all."""
         while True:
             ahead = self._sound.end / AUDIO_RATE - self._seconds(self.frames)
             if not self._sentences or ahead > SPOKEN_AHEAD_SECONDS:
                 self._work.clear()
                 await self._work.wait()
                 continue
-            text = self._sentences[0]
+            text = self._sentences.popleft()
             try:
                 speech = await self._face.spoken(text)
                 if len(speech.samples):
@@ -194,7 +197,7 @@ class LiveSession:
                     self._sound.say(text, speech, drawn + _samples(lead))
             except MouthpieceError as error:
                 self._failed(error)
-            self._sentences.popleft()
+            self._waiting -= len(text)
 
     def _tell_ready(self, first: CodedStretch) -> None:
         self._news(
@@ -216,7 +219,7 @@ class LiveSession:
             self._news(LiveNews(type="speaking", at=round(at, 4), until=round(until, 4), text=said.text))
         if self._told:
             self._last_said = self.frames
-            if self._sound.voiced <= end and not self._sentences:
+            if self._sound.voiced <= end and not self._waiting:
                 self._told = False
                 self._news(LiveNews(type="listening", at=round(max(start, self._sound.voiced) / AUDIO_RATE, 4)))
 
@@ -241,7 +244,7 @@ class LiveSession:
             return "asked"
         if seconds >= self._longest:
             return "time"
-        if not self._told and not self._sentences and seconds - self._seconds(self._last_said) > self._idle:
+        if not self._told and not self._waiting and seconds - self._seconds(self._last_said) > self._idle:
             return "idle"
         return None
 

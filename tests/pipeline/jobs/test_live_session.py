@@ -1,0 +1,162 @@
+"""One live session, turn by turn of its event loop: what is said, cut off and told where two things come together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from fractions import Fraction
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from pipeline.contracts import AnimationRequest, CodedStretch, Encoding, Face, Speech, StretchRequest
+from pipeline.contracts.live import LiveMessage
+from pipeline.jobs.live_face import LiveFace
+from pipeline.jobs.live_session import LiveSession
+from pipeline.jobs.pace import Pace
+from pipeline.settings import Settings
+from tests.pipeline.jobs.works import CountedModels
+
+pytestmark = pytest.mark.anyio
+
+RATE = 8000
+TONE = Speech(0.1 * np.sin(np.arange(RATE) / 7).astype(np.float32), RATE, None, "en")
+NOTHING = Speech(np.zeros(0, np.float32), RATE, None, "en")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Told:
+    """A face that speaks when it is told to."""
+
+    settings = Settings()
+    fps = Fraction(25)
+    size = 128
+    language = "en"
+
+    def __init__(self) -> None:
+        self.models = CountedModels()
+        self.asked: dict[str, asyncio.Future[Speech]] = {}
+        self._more = asyncio.Event()
+
+    async def portrait(self) -> AnimationRequest:
+        face = Face(np.full((478, 3), 5, np.float32), (1, 1, 9, 9), 0, 0, 0, 1, (0, 0, 128))
+        picture = np.full((128, 128, 3), 7, np.uint8)
+        return AnimationRequest(picture, face, Speech(np.zeros(0, np.float32), 1, None, "en"), 128, self.fps)
+
+    async def spoken(self, text: str) -> Speech:
+        self.asked[text] = answer = asyncio.get_running_loop().create_future()
+        self._more.set()
+        return await answer
+
+    async def stretch(self, request: StretchRequest) -> CodedStretch:
+        return await self.models.stretch("counted", request, Encoding("mp4", "superfast", 20, even=True))
+
+    async def asks(self, text: str) -> asyncio.Future[Speech]:
+        while text not in self.asked:
+            self._more.clear()
+            await self._more.wait()
+        return self.asked[text]
+
+
+class Stage:
+    """A session that is performed, and what it made so far."""
+
+    def __init__(self) -> None:
+        self.face = Told()
+        self.session = LiveSession("live_1", cast("LiveFace", self.face), Pace(1e9), 1e6)
+        self.news: list[dict[str, Any]] = []
+
+    def say(self, type: Any, text: str = "") -> None:
+        self.session.hear(LiveMessage(type=type, text=text))
+
+    async def take(self) -> bool:
+        items = await self.session.take()
+        self.news += [json.loads(item) for item in items if isinstance(item, str)]
+        return bool(items)
+
+    async def state(self, type: str) -> dict[str, Any]:
+        seen = len(self.news)
+        while True:
+            for news in self.news[seen:]:
+                if news["type"] == type:
+                    return news
+            seen = len(self.news)
+            assert await self.take(), self.news
+
+    def types(self) -> list[str]:
+        return [news["type"] for news in self.news]
+
+
+@asynccontextmanager
+async def performed() -> AsyncGenerator[Stage]:
+    stage = Stage()
+    performing = asyncio.create_task(stage.session.perform())
+    try:
+        yield stage
+    finally:
+        performing.cancel()
+        await asyncio.wait({performing})
+
+
+@pytest.mark.parametrize("found", [NOTHING, TONE])
+async def test_an_interruption_in_the_turn_in_which_the_voice_is_ready(found: Speech) -> None:
+    async with performed() as stage:
+        await stage.state("listening")
+        stage.say("end", "Old sentence.")
+        answer = await stage.face.asks("Old sentence.")
+        answer.set_result(found)
+        stage.say("interrupt")
+        stage.say("end", "New sentence.")
+        (await stage.face.asks("New sentence.")).set_result(TONE)
+        assert (await stage.state("speaking"))["text"] == "New sentence."
+        await stage.state("listening")
+        stage.say("close")
+        await stage.state("closed")
+    assert stage.types().count("speaking") == 1
+
+
+async def test_an_interruption_in_the_turn_in_which_the_sound_is_ready() -> None:
+    """At every turn of the loop between the voice and the sound."""
+    for turns in range(12):
+        async with performed() as stage:
+            await stage.state("listening")
+            stage.say("end", "Old sentence.")
+            (await stage.face.asks("Old sentence.")).set_result(TONE)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            stage.say("interrupt")
+            stage.say("end", "New sentence.")
+            (await stage.face.asks("New sentence.")).set_result(TONE)
+            while (await stage.state("speaking"))["text"] != "New sentence.":
+                pass
+            cut = stage.types().index("interrupted")
+            assert [news["text"] for news in stage.news[cut:] if news["type"] == "speaking"] == ["New sentence."]
+
+
+async def test_an_interruption_with_nothing_after_it_leaves_a_voice_that_speaks() -> None:
+    async with performed() as stage:
+        await stage.state("listening")
+        stage.say("end", "Old sentence.")
+        (await stage.face.asks("Old sentence.")).set_result(NOTHING)
+        stage.say("interrupt")
+        await stage.state("interrupted")
+        stage.say("end", "Later.")
+        (await stage.face.asks("Later.")).set_result(TONE)
+        assert (await stage.state("speaking"))["text"] == "Later."
+
+
+async def test_who_ends_a_session_ends_the_voice_that_was_interrupted() -> None:
+    async with performed() as stage:
+        await stage.state("listening")
+        stage.say("end", "Old sentence.")
+        answer = await stage.face.asks("Old sentence.")
+        stage.say("interrupt")
+    await asyncio.sleep(0)
+    assert answer.cancelled()
