@@ -109,12 +109,12 @@ class LiveSession:
             start, begins = sample_at(self.frames, AUDIO_RATE, self._fps), not self.frames
             self.frames += len(made.packets)
             end = sample_at(self.frames, AUDIO_RATE, self._fps)
-            if not begins:
-                self._tell_states(start, end)
+            if begins:
+                self._tell_ready(made)
+            self._tell_states(start, end)
             writer.write_audio(self._sound.played(start, end))
             piece = await to_its_end(writer.write_pictures, made)
             if begins:
-                self._tell_ready(made)
                 self._put(writer.header)
             self._put(piece)
             self._sound.forget(end - self._margin(HEARD_BEFORE))
@@ -136,7 +136,10 @@ class LiveSession:
         return items
 
     def hear(self, message: LiveMessage) -> None:
-        """Raises `TooLarge` where more text waits than may. What can't be said of a text is news for the client."""
+        """Raises `TooLarge` where more text waits than may. What can't be said of a text is news for the client. When the
+        session is over, nothing happens."""
+        if self._over:
+            return
         self._last_said = self.frames
         if message.type == "interrupt":
             self._interrupt()

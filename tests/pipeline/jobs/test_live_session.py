@@ -15,7 +15,7 @@ import pytest
 from pipeline.contracts import AnimationRequest, CodedStretch, Encoding, Face, Speech, StretchRequest
 from pipeline.contracts.live import LiveMessage
 from pipeline.jobs.live_face import LiveFace
-from pipeline.jobs.live_session import LiveSession
+from pipeline.jobs.live_session import FRAGMENT_SECONDS, LiveSession
 from pipeline.jobs.pace import Pace
 from pipeline.settings import Settings
 from tests.pipeline.jobs.works import CountedModels
@@ -68,9 +68,9 @@ class Told:
 class Stage:
     """A session that is performed, and what it made so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace | None = None) -> None:
         self.face = Told()
-        self.session = LiveSession("live_1", cast("LiveFace", self.face), Pace(1e9), 1e6)
+        self.session = LiveSession("live_1", cast("LiveFace", self.face), pace or Pace(1e9), 1e6)
         self.news: list[dict[str, Any]] = []
 
     def say(self, type: Any, text: str = "") -> None:
@@ -95,8 +95,8 @@ class Stage:
 
 
 @asynccontextmanager
-async def performed() -> AsyncGenerator[Stage]:
-    stage = Stage()
+async def performed(stage: Stage | None = None) -> AsyncGenerator[Stage]:
+    stage = stage or Stage()
     performing = asyncio.create_task(stage.session.perform())
     try:
         yield stage
@@ -160,3 +160,34 @@ async def test_who_ends_a_session_ends_the_voice_that_was_interrupted() -> None:
         stage.say("interrupt")
     await asyncio.sleep(0)
     assert answer.cancelled()
+
+
+async def test_what_is_said_when_the_session_is_over_begins_nothing() -> None:
+    async with performed() as stage:
+        await stage.state("listening")
+        stage.say("close")
+        await stage.state("closed")
+        tasks = asyncio.all_tasks()
+        stage.say("interrupt")
+        stage.say("end", "Nobody says this.")
+        assert asyncio.all_tasks() <= tasks
+        assert not await stage.take()
+    assert stage.face.asked == {}
+
+
+async def test_a_sentence_in_the_very_first_fragment_is_told() -> None:
+    due = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        await due.wait()
+
+    stage = Stage(Pace(0, sleep=sleep))
+    async with performed(stage):
+        stage.say("end", "At once. And then.")
+        (await stage.face.asks("At once.")).set_result(TONE)
+        await stage.face.asks("And then.")  # which is when the first is in the sound
+        due.set()
+        said = await stage.state("speaking")
+    assert stage.types()[:3] == ["ready", "listening", "speaking"]
+    assert said["text"] == "At once."
+    assert stage.news[1]["at"] < said["at"] < FRAGMENT_SECONDS
