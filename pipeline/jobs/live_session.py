@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from typing import Final, Literal
@@ -51,11 +53,21 @@ class LiveSession:
     no sooner than it is due, so that what is said next, or not any more, takes effect at once.
     """
 
-    def __init__(self, name: str, face: LiveFace, pace: Pace, longest: float, stalled: float = STALLED_SECONDS) -> None:
+    def __init__(
+        self,
+        name: str,
+        face: LiveFace,
+        pace: Pace,
+        latest: float,
+        stalled: float = STALLED_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """It ends at `latest` by the clock, however much was shown by then."""
         self._name = name
         self._face = face
         self._pace = pace
-        self._longest = longest
+        self._latest = latest
+        self._clock = clock
         self._stalled = stalled
         settings = face.settings
         self._idle = settings.jobs.idle_seconds
@@ -136,8 +148,8 @@ class LiveSession:
         return items
 
     def hear(self, message: LiveMessage) -> None:
-        """Raises `TooLarge` where more text waits than may. What can't be said of a text is news for the client. When the
-        session is over, nothing happens."""
+        """Raises `TooLarge` where more text waits than may. What can't be said of a text is news for the client. Once
+        the session is over, nothing happens."""
         if self._over:
             return
         self._last_said = self.frames
@@ -245,7 +257,7 @@ class LiveSession:
         seconds = self._seconds(self.frames)
         if self._asked:
             return "asked"
-        if seconds >= self._longest:
+        if self._clock() >= self._latest:
             return "time"
         if not self._told and not self._waiting and seconds - self._seconds(self._last_said) > self._idle:
             return "idle"

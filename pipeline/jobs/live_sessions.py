@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -52,6 +53,7 @@ class LiveSessions:
         metrics: Metrics,
         pace: Callable[[], Pace] = lambda: Pace(AHEAD_SECONDS),
         stalled: float = STALLED_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._bench = bench
         self._planner = planner
@@ -59,11 +61,14 @@ class LiveSessions:
         self._metrics = metrics
         self._pace = pace
         self._stalled = stalled
+        self._clock = clock
         self._open: dict[str, _Open] = {}
 
     async def begin(self, name: str, request: LiveRequest, longest: float) -> None:
-        """Opens a session that has this name, which is the client's choice, for at most so many seconds. Raises what
-        planning raises, and `Busy` where as many as may be are open."""
+        """Opens a session that has this name, which is the client's choice, for at most so many seconds from now on:
+        planning, the portrait and stalls count as well. Raises what planning raises, and `Busy` where as many as may be
+        are open."""
+        latest = self._clock() + longest
         most = self._bench.settings.jobs.live
         if sum(not opened.done for opened in self._open.values()) >= most:
             raise Busy(f"{most} live sessions are open already.", code="too_many_sessions", retry_after=5)
@@ -79,7 +84,7 @@ class LiveSessions:
         if self._open.get(name) is not opened:
             return  # ended meanwhile
         face = LiveFace(graph, self._bench, self._builder, Rank.of(WATCHED, name))
-        session = opened.session = LiveSession(name, face, self._pace(), longest, self._stalled)
+        session = opened.session = LiveSession(name, face, self._pace(), latest, self._stalled, self._clock)
         opened.performing = asyncio.create_task(session.perform())
 
         def over(task: asyncio.Task[None]) -> None:

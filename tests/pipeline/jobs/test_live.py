@@ -263,7 +263,7 @@ async def test_a_client_who_goes_away_ends_it(tmp_path: Path) -> None:
         await place.live.end("live_2")
 
 
-async def test_nobody_says_anything_or_it_has_lasted_long_enough(tmp_path: Path) -> None:
+async def test_nobody_says_anything(tmp_path: Path) -> None:
     async with works(tmp_path, CountedModels(), idle_seconds=3) as place:
         client = await Client(place).open()
         await client.frames(50)
@@ -272,11 +272,19 @@ async def test_nobody_says_anything_or_it_has_lasted_long_enough(tmp_path: Path)
             pass
         assert client.news[-1]["reason"] == "idle"
         assert client.news[-1]["at"] >= 5
-        client = await Client(place, "live_2").open(longest=1)
+
+
+async def test_it_has_lasted_long_enough_by_the_clock(tmp_path: Path) -> None:
+    """Slower than real time, and with a portrait to be drawn first: every call of a model takes a second."""
+    models = CountedModels()
+    async with works(tmp_path, models, clock=lambda: float(models.calls.total())) as place:
+        client = await Client(place).open(longest=5)
         while await client.take():
             pass
-        assert client.news[-1] == {"type": "closed", "at": 1.28, "reason": "time"}
-        assert len(shown(client.data)) == 32
+        drawn = models.calls["draw"] + models.calls["locate"]
+        assert drawn >= 2
+        assert client.news[-1] == {"type": "closed", "at": (5 - drawn) * 0.32, "reason": "time"}
+        assert len(shown(client.data)) == (5 - drawn) * 8
 
 
 async def test_as_many_as_may_be_and_no_more(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class Stage:
 
     def __init__(self, pace: Pace | None = None) -> None:
         self.face = Told()
-        self.session = LiveSession("live_1", cast("LiveFace", self.face), pace or Pace(1e9), 1e6)
+        self.session = LiveSession("live_1", cast("LiveFace", self.face), pace or Pace(1e9), 1e12)
         self.news: list[dict[str, Any]] = []
 
     def say(self, type: Any, text: str = "") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -258,11 +259,12 @@ async def works(
     *,
     runner: Runner | None = None,
     stalled: float = STALLED_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
     **changes: object,
 ) -> AsyncGenerator[SimpleNamespace]:
     """Opened jobs on `folder`; `changes` are settings of the section `jobs`, and other sections by name;
     `quota` is the store's, in bytes;
-    `stalled` is how long a live session waits for whoever takes it."""
+    `stalled` is how long a live session waits for whoever takes it, and `clock` tells it how long it has lasted."""
     sections = {name: changes.pop(name, {}) for name in ("limits", "storage", "avatar")}
     quota: Any = changes.pop("quota", None)
     settings = Settings.model_validate({**sections, "jobs": {"retry_seconds": 0.01, **changes}})
@@ -282,7 +284,7 @@ async def works(
     planner = Planner(models, settings, speaker, avatars, artifacts, at_once)
     bench = Bench(models, artifacts, settings)
     streams = Streams(bench, planner, builder, Metrics(memory))
-    live = LiveSessions(bench, planner, builder, Metrics(memory), lambda: Pace(1e9), stalled)
+    live = LiveSessions(bench, planner, builder, Metrics(memory), lambda: Pace(1e9), stalled, clock)
     jobs = Jobs(
         settings,
         journal,
