@@ -6,6 +6,7 @@ import asyncio
 import binascii
 import json
 from base64 import b64decode
+from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, WebSocket
@@ -25,10 +26,12 @@ C = TypeVar("C", bound=Contract)
 FILES: Final = ("portrait", "voice_clip")
 OPENING_SECONDS: Final = 30.0
 """In which the first message has to come."""
-MESSAGE_BYTES: Final = 8 * MESSAGE_CHARACTERS
-"""Of a message that says something: the longest text, half of it escaped, and room."""
-WAITING: Final = 256
-"""Messages of a client that wait to be passed on; what it says beyond is not read yet."""
+MESSAGE_JSON: Final = 12 * MESSAGE_CHARACTERS + 1024
+"""Characters of a message that says something: the longest text, all of it escaped (\\ud83d\\ude00), and room."""
+WAITING: Final = 4096
+WAITING_CHARACTERS: Final = 1_000_000
+"""Messages of a client, and what they say, that may wait to be passed on. More is refused: not to read it would hold
+nobody up, since Serve's proxy reads whatever comes, and keeps it."""
 
 NORMAL: Final = 1000
 POLICY_VIOLATION: Final = 1008
@@ -62,11 +65,15 @@ class _Session:
         self._operations = operations
         self._upload = upload
         self._name = new_id("live")
-        self._heard: asyncio.Queue[LiveMessage] = asyncio.Queue(WAITING)
+        self._waiting: list[LiveMessage] = []
+        self._characters = 0
+        self._heard = asyncio.Event()
 
     async def hold(self, seconds: float) -> None:
-        """Until the session is over, or the client leaves (`WebSocketDisconnect`). Raises what is wrong with what the
-        client says, and what ended the session."""
+        """Until the session is over, so many seconds from now at the latest, or the client leaves
+        (`WebSocketDisconnect`). Raises what is wrong with what the client says, and what ended the session."""
+        clock = asyncio.get_running_loop().time
+        latest = clock() + seconds
         try:
             async with asyncio.timeout(OPENING_SECONDS):
                 asked = await self._opening()
@@ -75,19 +82,14 @@ class _Session:
                 f"Nothing was asked for in {OPENING_SECONDS:g} s.", field="body", accepted="a face and a voice, in JSON"
             ) from None
         try:
-            await self._operations.begin_live(self._name, asked, seconds)
-            parts = [asyncio.create_task(part()) for part in (self._hear, self._pass_on, self._show)]
-            try:
-                done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-                for part in done:
-                    part.result()
-            finally:
-                for part in parts:
-                    part.cancel()
-                await asyncio.gather(*parts, return_exceptions=True)
+            await _first(self._hear(), self._serve(asked, latest - clock()))
             await self._socket.close(NORMAL)
         finally:
             self._operations.end_live(self._name)
+
+    async def _serve(self, asked: LiveRequest, seconds: float) -> None:
+        await self._operations.begin_live(self._name, asked, seconds)
+        await _first(self._pass_on(), self._show())
 
     async def _show(self) -> None:
         """A piece is asked for when the ones before are on their way to the client."""
@@ -99,18 +101,28 @@ class _Session:
                     await self._socket.send_text(item)
 
     async def _hear(self) -> None:
-        """For as long as the client is there, and says what makes sense."""
+        """For as long as the client is there, and says what makes sense, and no more than can wait."""
         while True:
-            await self._heard.put(check(LiveMessage, await self._message(MESSAGE_BYTES), strict=True))
+            message = check(LiveMessage, await self._message(MESSAGE_JSON), strict=True)
+            self._waiting.append(message)
+            self._characters += len(message.text)
+            self._heard.set()
+            if len(self._waiting) > WAITING or self._characters > WAITING_CHARACTERS:
+                raise TooLarge(
+                    "More is said than can be passed on.",
+                    code="too_many_messages",
+                    field="body",
+                    accepted=f"at most {WAITING} messages with {WAITING_CHARACTERS} characters at a time",
+                )
 
     async def _pass_on(self) -> None:
         """What is said while something is passed on is passed on together, so that an interruption does not wait behind
         a text in many pieces."""
         while True:
-            together = [await self._heard.get()]
-            while not self._heard.empty():
-                together.append(self._heard.get_nowait())
-            await self._operations.say_in_live(self._name, tuple(together))
+            await self._heard.wait()
+            self._heard.clear()
+            together, self._waiting, self._characters = tuple(self._waiting), [], 0
+            await self._operations.say_in_live(self._name, together)
 
     async def _opening(self) -> LiveRequest:
         fields = await self._message(2 * self._upload)
@@ -143,6 +155,19 @@ class _Session:
                 "The message is not a JSON object.", code="invalid_json", field="body", accepted="an object"
             )
         return fields
+
+
+async def _first(*parts: Coroutine[Any, Any, None]) -> None:
+    """Until one of them is over. Raises what it raises; the others are cancelled."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _decoded(name: str, text: object) -> bytes:

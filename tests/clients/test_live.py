@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import suppress
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -16,11 +19,14 @@ from websockets.sync.client import ClientConnection, connect
 
 from clients.python.client import Client
 from clients.python.live import Live
+from deployments.operations import Operations
 from pipeline.contracts import SpeakRequest
-from pipeline.contracts.live import LiveNews, LiveRequest
+from pipeline.contracts.live import MESSAGE_CHARACTERS, LiveNews, LiveRequest
 from pipeline.errors import InvalidMedia, InvalidRequest, NotFound, Unavailable, UnknownName, UnusableFace
 from pipeline.media.audio import decode_audio
 from pipeline.media.resampler import Resampler
+from pipeline.settings import Settings
+from tests.clients.conftest import over_http
 
 RATE = 48_000
 
@@ -245,6 +251,53 @@ def test_a_later_message_that_is_none(url: str, later: str, code: str, field: st
         connection.send('{"prompt": "her", "size": 128}')
         connection.send(later)
         refused(connection, code, field)
+
+
+class Opening:
+    """Operations of a server that is opening a session, and goes on doing so."""
+
+    def __init__(self) -> None:
+        self.opened: list[float] = []
+        self.ended: list[str] = []
+
+    async def begin_live(self, session: str, request: LiveRequest, longest: float) -> None:
+        self.opened.append(longest)
+        await asyncio.Event().wait()
+
+    def end_live(self, session: str) -> None:
+        self.ended.append(session)
+
+
+@pytest.mark.parametrize("said", [("text", ""), ("text", "x" * MESSAGE_CHARACTERS)])
+def test_no_more_waits_than_may_while_a_session_is_opened(settings: Settings, said: tuple[str, str]) -> None:
+    opening = Opening()
+    type, text = said
+    with over_http(cast("Operations", opening), settings) as url, socket(url) as connection:
+        connection.send('{"prompt": "her", "size": 128}')
+        message = json.dumps({"type": type, "text": text})
+        with suppress(ConnectionClosed):
+            for _ in range(5000 if not text else 20):
+                connection.send(message)
+        refused(connection, "too_many_messages", "body")
+    assert len(opening.ended) == 1
+
+
+def test_a_client_who_leaves_while_a_session_is_opened_ends_it(settings: Settings) -> None:
+    opening = Opening()
+    with over_http(cast("Operations", opening), settings) as url:
+        with socket(url) as connection:
+            connection.send('{"prompt": "her", "size": 128}')
+            while not opening.opened:
+                time.sleep(0.01)
+        while not opening.ended:
+            time.sleep(0.01)
+
+
+def test_the_longest_text_may_be_escaped(url: str) -> None:
+    with socket(url) as connection:
+        connection.send('{"prompt": "her", "size": 128}')
+        connection.send(json.dumps({"type": "text", "text": "\U0001f642" * MESSAGE_CHARACTERS}))
+        refused(connection, "text_too_long", "text")  # by the session, which has a limit of its own
 
 
 def socket(url: str) -> ClientConnection:
