@@ -64,22 +64,25 @@ class LiveSound:
 
     def stop(self, at: int) -> str | None:
         """Cuts off what is said from sample `at` on. What was said of that sentence by then; empty where the voice does
-        not know its words, None where nothing was being said."""
-        cut = next((said for said in self._said if said.at < at < said.end), None)
-        self.cuts += bool(self._said and self.end > at)
-        self._said = [said for said in self._said if said.end <= at]
+        not know its words, None where nothing was being said: also in the pause after a sentence, and while the face
+        comes to rest after the last time."""
+        kept = [said for said in self._said if said.at < at and said.voiced <= at]
+        if len(kept) == len(self._said):
+            return None
+        cut = next((said for said in self._said if said.at < at < said.voiced), None)
+        self.cuts += 1
+        self._said = kept
         if cut is None:
             return None
         count = at - cut.at
         samples = _faded(cut.played, count, round(CUT_SECONDS * self._rate))
         calm = _faded(cut.heard.samples, count, round(CALM_SECONDS * self._rate))
         seconds = count / self._rate
-        heard = replace(
-            cut.heard, samples=calm, phonemes=_silenced(cut.heard.phonemes, seconds, len(calm) / self._rate)
-        )
-        self._said.append(Said(cut.at, cut.text, heard, samples, min(at, cut.voiced)))
-        words = cut.heard.words or ()
-        return " ".join(word.text for word in words if word.start < seconds)
+        words = tuple(word for word in cut.heard.words or () if word.start < seconds)
+        phonemes = _silenced(cut.heard.phonemes, seconds, len(calm) / self._rate)
+        heard = replace(cut.heard, samples=calm, phonemes=phonemes, words=words)
+        self._said.append(Said(cut.at, cut.text, heard, samples, at))
+        return " ".join(word.text for word in words)
 
     def beginning(self, start: int, end: int) -> list[Said]:
         """Sentences that begin in samples `start` to `end`."""
