@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from base64 import b64encode
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
@@ -46,7 +47,23 @@ def session(url: str, request: LiveRequest, *, here: bool) -> Generator[Live]:
                 field="server",
                 accepted="the address of a running server; `mouthpiece serve` starts one",
             ) from None
+        stack.callback(_leave, socket)
         yield Live(socket, request)
+
+
+def _leave(socket: ClientConnection) -> None:
+    """Says farewell, and takes what is on its way: behind messages that nobody takes, the answer would not be read."""
+    from websockets.exceptions import ConcurrencyError, ConnectionClosed
+
+    closing = threading.Thread(target=socket.close)
+    closing.start()
+    try:
+        # Where another thread iterates, it does so.
+        with suppress(ConnectionClosed, ConcurrencyError):
+            while True:
+                socket.recv()
+    finally:
+        closing.join()
 
 
 class Live:
@@ -82,14 +99,16 @@ class Live:
     def __iter__(self) -> Iterator[LiveNews | bytes]:
         from websockets.exceptions import ConnectionClosed
 
-        failed: MouthpieceError | None = None
+        failed: MouthpieceError | None = None  # the last one; after most, the session goes on
         while True:
             try:
                 message = self._socket.recv()
             except ConnectionClosed as closed:
                 if closed.rcvd is not None and closed.rcvd.code == NORMAL:
                     return
-                raise failed or Unavailable(
+                if closed.rcvd is not None and failed is not None and closed.rcvd.reason == failed.code:
+                    raise failed from None
+                raise Unavailable(
                     f"The connection to the live session broke: {closed}.", code="connection_lost"
                 ) from None
             if isinstance(message, bytes):
