@@ -28,8 +28,11 @@ class Session {
     this.ended = false;
     this.source = new MediaSource();
     this.opened = new Promise((done) => this.source.addEventListener("sourceopen", done, { once: true }));
-    video.src = URL.createObjectURL(this.source);
-    this.socket = new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}/api/v1/live`);
+    video.src = this.address = URL.createObjectURL(this.source);
+    // Beside the page, whatever the server's routes begin with.
+    const address = new URL("api/v1/live", location.href);
+    address.protocol = address.protocol.replace("http", "ws");
+    this.socket = new WebSocket(address);
     this.socket.binaryType = "arraybuffer";
     this.socket.onopen = () => this.send(request);
     this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.told(JSON.parse(data)) : this.add(data));
@@ -95,11 +98,12 @@ class Session {
     this.ended = true;
     cancelAnimationFrame(this.watching);
     this.socket.close();
+    URL.revokeObjectURL(this.address);
+    if (session !== this) return; // the page shows another one
+    session = null;
     video.pause();
-    URL.revokeObjectURL(video.src);
     video.removeAttribute("src");
     video.load();
-    session = null;
     state("closed");
     caption.textContent = "";
     if (why && problem.hidden) show(why);
@@ -148,6 +152,8 @@ opening.portrait.addEventListener("change", () => {
 
 opening.addEventListener("submit", async (event) => {
   event.preventDefault();
+  if (session || body.dataset.state !== "closed") return;
+  state("opening");
   show("");
   const request = asked();
   for (const name of ["prompt", "language", "voice"]) {
@@ -156,9 +162,14 @@ opening.addEventListener("submit", async (event) => {
   const [file] = opening.portrait.files;
   if (file) {
     delete request.prompt;
-    request.portrait = await base64(file);
+    try {
+      request.portrait = await base64(file);
+    } catch (error) {
+      state("closed");
+      show(error.message);
+      return;
+    }
   }
-  state("opening");
   session = new Session(request);
   saying.text.focus();
 });

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from starlette.types import ASGIApp
 
 from clients.cli.local import Local
 from clients.cli.main import run
@@ -35,7 +36,13 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @contextmanager
 def over_http(operations: Operations, settings: Settings) -> Generator[str]:
     """The real HTTP API over `operations`, served by a thread of this process: its base URL."""
-    config = uvicorn.Config(make_api(operations, settings), port=0, log_level="critical", timeout_graceful_shutdown=2)
+    with served(make_api(operations, settings)) as url:
+        yield url
+
+
+@contextmanager
+def served(application: ASGIApp) -> Generator[str]:
+    config = uvicorn.Config(application, port=0, log_level="critical", timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

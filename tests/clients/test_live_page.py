@@ -7,11 +7,20 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import av
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from deployments.ingress.api import make_api
+from deployments.operations import Operations
+from pipeline.contracts.live import LiveRequest
+from pipeline.errors import Busy
+from pipeline.settings import Settings
+from tests.clients.conftest import served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -161,6 +170,46 @@ def test_what_is_wrong_is_shown_and_another_try_works(url: str, browser: Browser
     page.close()
 
 
+def test_a_double_click_opens_one_session(url: str, browser: Browser, photo: bytes, tmp_path: Path) -> None:
+    page = browser.new_page()
+    opened: list[str] = []
+    page.on("websocket", lambda socket: opened.append(socket.url))
+    page.goto(f"{url}/live?size=128")
+    (tmp_path / "face.png").write_bytes(photo)
+    page.set_input_files("input[name=portrait]", tmp_path / "face.png")
+    page.evaluate("for (let click = 0; click < 2; click++) document.getElementById('opening').requestSubmit()")
+    until(page, "document.querySelector('video').currentTime > 0.2")
+    assert len(opened) == 1
+    page.click("text=Leave")
+    state(page, "closed")
+    (tmp_path / "face.png").unlink()
+    page.click("text=Begin")
+    page.wait_for_selector("#error:not([hidden])")
+    state(page, "closed")
+    assert len(opened) == 1
+    page.close()
+
+
+def test_the_page_works_below_a_prefix(settings: Settings, browser: Browser) -> None:
+    """Under the application's `route_prefix`."""
+
+    class Refusing:
+        async def begin_live(self, session: str, request: LiveRequest, longest: float) -> None:
+            raise Busy("It is found.", code="too_many_sessions")
+
+        def end_live(self, session: str) -> None: ...
+
+    api = make_api(cast("Operations", Refusing()), settings)
+    with served(Starlette(routes=[Mount("/studio", api)])) as url:
+        page = browser.new_page()
+        page.goto(f"{url}/studio/live")
+        page.click("text=Begin")
+        page.wait_for_selector("#error:not([hidden])")
+        assert page.inner_text("#error") == "It is found."
+        assert page.evaluate("document.styleSheets[0].cssRules.length") > 0
+        page.close()
+
+
 def test_the_page_may_load_nothing_from_elsewhere(url: str) -> None:
     for path in ("/live", "/live/live.js", "/live/live.css"):
         answer = httpx.get(url + path)
@@ -169,4 +218,4 @@ def test_the_page_may_load_nothing_from_elsewhere(url: str) -> None:
         assert "default-src 'none'" in policy
         assert not any("http" in rule or "unsafe" in rule or "*" in rule for rule in policy)
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert "//" not in answer.text.replace("// ", "").replace("}//${", "")
+        assert "//" not in answer.text.replace("// ", "")
