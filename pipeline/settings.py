@@ -135,7 +135,7 @@ class Jobs(Section):
     streams: Annotated[int, whole(1, 1000)] = 8
     """Videos that are watched while they are made, at the same time; one past it is told to come back (429)."""
     live: Annotated[int, whole(1, 1000)] = 4
-    """Live sessions at the same time; one past it is told to come back (429)."""
+    """Live sessions at the same time; one past it is told to come back (its WebSocket is closed with 1013)."""
     idle_seconds: Seconds = 300.0
     """A live session is ended when nothing has been said in it for so long, by either side."""
     retries: Annotated[int, whole(0, 20)] = 3
