@@ -57,8 +57,14 @@ _UNREADABLE: Final = (
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of `read_saved` alone."""
+    return read_saved(path)[0]
+
+
+def read_saved(path: Path) -> tuple[dict[str, torch.Tensor], Mapping[str, Any]]:
     """Every tensor of the network in a file, on the CPU, in the file's own types, large files mapped into memory, which
-    have been read there in parallel.
+    have been read there in parallel; and what a training program put beside the network by name, such as a count of
+    steps, which is nothing where the file holds tensors alone.
 
     What a training program wrapped around them is taken off: `INSIDE`, and a prefix `module.` where all names have it.
     Raises `Damaged`, code damaged_weights, for a file that is cut off, is none of the known formats, or holds a pickle
@@ -71,7 +77,7 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     except OSError as error:
         raise _damaged(path, f"it can't be read: {error.strerror}") from error
     if start[8:9] == b"{":
-        return _safetensors(path)
+        return _safetensors(path), {}
     if start[:4] == b"PK\x03\x04":
         if torchscript.is_archive(path):
             return _named(path, _script(path))
@@ -137,11 +143,13 @@ def _exception(path: Path) -> io.BytesIO | None:
     return io.BytesIO(held) if hashlib.sha256(held).hexdigest() in EXCEPTIONS else None
 
 
-def _named(path: Path, found: Any) -> dict[str, torch.Tensor]:
+def _named(path: Path, found: Any) -> tuple[dict[str, torch.Tensor], Mapping[str, Any]]:
     import torch
 
+    beside: Mapping[str, Any] = {}
     for key in INSIDE:
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
+            beside = {str(name): value for name, value in found.items() if name != key}
             found = found[key]
             break
     if isinstance(found, Mapping):
@@ -149,7 +157,7 @@ def _named(path: Path, found: Any) -> dict[str, torch.Tensor]:
         if tensors and all(name.startswith("module.") for name in tensors):
             tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
         if tensors:
-            return tensors
+            return tensors, beside
     raise _damaged(path, "it holds no tensors by name")
 
 

@@ -15,7 +15,7 @@ from pipeline.models import VoiceModel
 
 torch = pytest.importorskip("torch", reason="make models")
 
-from tests.backends.voice import vits  # noqa: E402
+from benchmarks import random_vits  # noqa: E402
 from tests.backends.voice.conftest import CLIP  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -28,11 +28,13 @@ ROW = registry.find("voice", "coqui")
 def folders(one_thread, tmp_path_factory):
     root = tmp_path_factory.mktemp("coqui")
     return {
-        "single": vits.write(root / "single"),
-        "several": vits.write(root / "several", speakers=("p225", "p226\n", "ED")),
-        "vectors": vits.write(root / "vectors", speakers=("ann", "bob"), vectors=True, languages=("en", "fr-fr")),
-        "spelt": vits.write(root / "spelt", phonemes="en-us"),
-        "fine": vits.write(root / "fine", rate=44100),
+        "single": random_vits.write(root / "single"),
+        "several": random_vits.write(root / "several", speakers=("p225", "p226\n", "ED")),
+        "vectors": random_vits.write(
+            root / "vectors", speakers=("ann", "bob"), vectors=True, languages=("en", "fr-fr")
+        ),
+        "spelt": random_vits.write(root / "spelt", phonemes="en-us"),
+        "fine": random_vits.write(root / "fine", rate=44100),
     }
 
 
@@ -144,6 +146,50 @@ def test_espeaks_phonemes_without_its_program(voices):
     assert heard == "ɹˈiːsənt ɹᵻsˈɜːtʃ, æt hˈɑːɹvɚd!"
     assert len(said(spelt)) > 22050 / 4
     assert spelt._model.known("weekend 日本", "en-us")
+
+
+@pytest.fixture
+def phonemizer():
+    from deployments.backends.voice.torchaudio import standing_in
+
+    with standing_in():
+        from deployments.backends.voice.coqui import phonemizer
+    return phonemizer
+
+
+@pytest.mark.parametrize(
+    ("config", "packages", "extra"),
+    [
+        ({"phonemizer": "zh_cn_phonemizer"}, "pypinyin, spacy_pkuseg", "zh"),
+        ({"phonemizer": None, "phoneme_language": "ja-jp"}, "fugashi", "ja"),
+        ({"phonemizer": "ko_kr_phonemizer"}, "mecab_ko", "ko"),
+        ({"phonemizer": "gruut"}, "gruut", "languages"),
+        (
+            {"phonemizer": "multi_phonemizer", "datasets": [{"language": "en-us"}, {"language": "zh-cn"}]},
+            "pypinyin, spacy_pkuseg",
+            "zh",
+        ),
+    ],
+)
+def test_phonemes_of_packages_that_are_not_installed(
+    folders, tmp_path, monkeypatch, phonemizer, config, packages, extra
+):
+    monkeypatch.setattr(phonemizer, "find_spec", lambda _: None)
+    folder = changed(folders["spelt"], tmp_path / "other", config=lambda values: values.update(config))
+    with pytest.raises(SettingsError, match=packages) as refused:
+        built(folder)
+    assert refused.value.code == "missing_dependency"
+    assert refused.value.accepted == f"pip install 'coqui-tts[{extra}]'"
+
+
+def test_chinese_words_are_not_fetched_while_they_are_said(folders, tmp_path, monkeypatch, phonemizer):
+    monkeypatch.setattr(phonemizer, "find_spec", lambda _: True)
+    monkeypatch.setenv("PKUSEG_HOME", str(tmp_path))
+    folder = changed(
+        folders["spelt"], tmp_path / "zh", config=lambda values: values.update(phonemizer="zh_cn_phonemizer")
+    )
+    with pytest.raises(MissingWeights, match="spacy_ontonotes"):
+        phonemizer.check(json.loads((folder / "config.json").read_text()), folder / "config.json")
 
 
 def test_long_texts_are_cut_by_us(voices, folders, monkeypatch):
@@ -328,7 +374,7 @@ def test_weights_run_nothing_and_addresses_are_not_opened(folders, tmp_path, voi
 
 
 def test_another_architecture_and_no_model_at_all(folders, tmp_path):
-    for model, told in (("xtts", "voice-xtts"), ("tacotron2", "tacotron2"), ("", "vits")):
+    for model, told in (("xtts", "voice-xtts"), ("bark", "'bark'; accepted here are: vits, .*tacotron2"), ("", "vits")):
         folder = tmp_path / f"a{model}"
         with pytest.raises(SettingsError, match=told):
             built(changed(folders["single"], folder, config=lambda values, model=model: values.update(model=model)))

@@ -6,9 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import random_musetalk, random_realesrgan, random_svd, random_wav2lip, random_whisper, random_xtts
+from benchmarks import (
+    random_musetalk,
+    random_realesrgan,
+    random_svd,
+    random_vits,
+    random_wav2lip,
+    random_whisper,
+    random_xtts,
+)
 from tests.backends.avatar.diffusion import published as diffusion
-from tests.backends.voice import vits
 
 SVD = {"pixels": 64 * 64, "clip_frames": 8, "overlap": 3, "steps": 2, "precision": "float32", "threads": 1}
 """Clips of eight frames of 64 x 64."""
@@ -17,7 +24,7 @@ SVD = {"pixels": 64 * 64, "clip_frames": 8, "overlap": 3, "steps": 2, "precision
 def write(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name of each backend, and its options with the weights that were written for it below `folder`."""
     yield "xtts", {"weights": str(random_xtts.write(folder / "xtts", audio_tokens=28))}
-    yield "coqui", {"model": str(vits.write(folder / "coqui", speakers=("p225", "p226")))}
+    yield "coqui", {"model": str(random_vits.write(folder / "coqui", speakers=("p225", "p226")))}
     # Networks that give back what they began with: a photo stays one, noise stays noise.
     drawn = {"steps": 40, "threads": 1, "precision": "float32"}
     for name, side in (("sd15", "image_size"), ("sdxl", "side")):

@@ -43,11 +43,13 @@ class Coqui:
         file with weights that has its config.json beside it.
 
         `vocoder` is the same for the second network of a model that makes spectrograms; with one of Coqui's names, it
-        is the one that belongs to it. `speaker` is the voice that speaks where a request names none; the model's first
-        otherwise. `language` is what a model of one language speaks, where its configuration does not say so, as a
-        BCP 47 tag. `noise` and `length_noise` are how much of sound and pace is drawn at random, 0 to 2: what the model
-        was trained for where they are not given. `longest` is how many characters are said at once. `commercial_use`
-        says that the licence of a model of your own allows it.
+        is the one that belongs to it. griffin_lim does without one, and sounds like it.
+
+        `speaker` is the voice that speaks where a request names none; the model's first otherwise. `language` is what a
+        model of one language speaks, where its configuration does not say so, as a BCP 47 tag. `noise` and
+        `length_noise` are how much of sound and pace is drawn at random, 0 to 2: what the model was trained for where
+        they are not given. `longest` is how many characters are said at once. `commercial_use` says that the licence of
+        a model of your own allows it.
         """
         within("seed", seed, 0, 2**63 - 1)
         within("longest", longest, 20, 2000)
@@ -55,7 +57,8 @@ class Coqui:
             within(name, 0 if value is None else value, 0, 2)
         found = folder.find(model, commercial_use=commercial_use)
         vocoder = vocoder or folder.usual_vocoder(model)
-        second = folder.find(vocoder, commercial_use=commercial_use) if vocoder else None
+        made_by_network = vocoder and vocoder != folder.GRIFFIN_LIM
+        second = folder.find(vocoder, commercial_use=commercial_use) if made_by_network else vocoder
         from deployments.backends.voice.coqui.model import Model, tag
 
         self._model = Model(found, second, device.current().name)

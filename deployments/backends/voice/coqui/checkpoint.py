@@ -2,19 +2,20 @@
 
 So nothing in them is run, nothing in the folder is written, and every tensor has its place. VITS (Kim, Kong and Son,
 ICML 2021) goes from text to sound in one network, with as many speakers and languages as it was trained on. The others
-go to a mel spectrogram, all frames at once, and need a vocoder.
+go to a spectrogram, all frames at once or frame by frame (`stepwise.py`), and need a vocoder.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any, Final
 
 import torch
 
-from deployments.backends.published.tensors import fill, read_tensors
+from deployments.backends.published.tensors import fill, read_saved
 from deployments.backends.voice import coqui_config, weight_norm
-from deployments.backends.voice.coqui import statistics
+from deployments.backends.voice.coqui import statistics, stepwise
 from deployments.backends.voice.coqui.folder import Folder
 from deployments.backends.voice.coqui.quiet import UNBUILDABLE, quiet
 from deployments.backends.voice.coqui_config import damaged
@@ -23,8 +24,11 @@ from pipeline.errors import MissingWeights
 
 WHOLE: Final = ("vits",)
 """Architectures that make sound."""
-SPECTRAL: Final = ("glow_tts", "fast_pitch", "fast_speech", "speedy_speech")
-"""Those that make a mel spectrogram."""
+SPECTRAL: Final = (
+    *("glow_tts", "fast_pitch", "fast_speech", "fastspeech2", "speedy_speech", "align_tts"),
+    *stepwise.ARCHITECTURES,
+)
+"""Those that make a spectrogram."""
 
 _TRAINING: Final = ("disc.", "speaker_encoder.", "audio_resampler.")
 """What Coqui's trainer saves along and speaking has no use for."""
@@ -44,7 +48,8 @@ def load(folder: Folder, place: str) -> Any:
     """A `TTS.tts.models.base_tts.BaseTTS` on the device `place`, cuda:0 or cpu.
 
     Raises `Damaged`, code damaged_weights or unsafe_weights, saying what does not fit; `MissingWeights` where the names
-    of its speakers or languages are missing; `ValueError` for another architecture.
+    of its speakers or languages are missing; `ValueError` for another architecture; `SettingsError`, code
+    missing_dependency, where its phonemes need a package that is not there.
     """
     values = coqui_config.read(folder.config)
     architecture = _prepare(values, folder)
@@ -55,6 +60,7 @@ def load(folder: Folder, place: str) -> Any:
         from deployments.backends.voice.coqui import phonemizer
 
         phonemizer.register()
+        phonemizer.check(values, folder.config)
         config: Any = register_config(architecture)()
         try:
             config.from_dict(values)
@@ -63,7 +69,10 @@ def load(folder: Folder, place: str) -> Any:
             raise damaged(folder.config, f"no network can be built by it: {error}") from error
     if architecture == "vits":
         network.audio_resampler = None
-    fill(network, _tensors(folder), folder.checkpoint)
+    stepwise.prepare(network, architecture)
+    tensors, beside = _saved(folder)
+    fill(network, tensors, folder.checkpoint)
+    stepwise.complete(network, architecture, beside, folder.checkpoint)
     if architecture == "glow_tts":
         network.store_inverse()
     weight_norm.folded(network)
@@ -108,7 +117,8 @@ def _prepare(values: dict[str, Any], folder: Folder) -> str:
     return architecture
 
 
-def _tensors(folder: Folder) -> dict[str, torch.Tensor]:
+def _saved(folder: Folder) -> tuple[dict[str, torch.Tensor], Mapping[str, Any]]:
     with torch.serialization.safe_globals([dict, defaultdict, (_Optimizer, "TTS.utils.radam.RAdam")]):
-        tensors = read_tensors(folder.checkpoint)
-    return weight_norm.renamed({name: tensor for name, tensor in tensors.items() if not name.startswith(_TRAINING)})
+        tensors, beside = read_saved(folder.checkpoint)
+    spoken = {name: tensor for name, tensor in tensors.items() if not name.startswith(_TRAINING)}
+    return weight_norm.renamed(spoken), beside

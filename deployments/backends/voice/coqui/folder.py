@@ -21,6 +21,8 @@ from pipeline.errors import MissingWeights
 CONFIG: Final = "config.json"
 CHECKPOINTS: Final = ("model_file.pth", "model_file.pth.tar", "model.pth", "best_model.pth", "model.safetensors")
 """What the file with the weights is called in folders of coqui-tts and of its trainer, the first that is there."""
+GRIFFIN_LIM: Final = "griffin_lim"
+"""What stands for a vocoder where the phases are to be found without a network (`griffin_lim.py`)."""
 
 _ASIDE: Final = ("speaker", "speakers", "speaker_ids", "language_ids", "model_se")
 """Names of files beside it that end like weights."""

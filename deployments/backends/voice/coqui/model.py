@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from deployments.backends.voice.coqui import checkpoint
-from deployments.backends.voice.coqui.folder import Folder
+from deployments.backends.voice.coqui import checkpoint, stepwise
+from deployments.backends.voice.coqui.folder import GRIFFIN_LIM, Folder
+from deployments.backends.voice.coqui.griffin_lim import GriffinLim
 from deployments.backends.voice.coqui.quiet import quiet
 from deployments.backends.voice.coqui.vocoder import Vocoder
+from deployments.backends.voice.stretch import stretch
 from pipeline.contracts import Samples
 
 DEFAULT = "default"
@@ -20,11 +22,12 @@ DEFAULT = "default"
 class Model:
     """A network that is ready to speak."""
 
-    def __init__(self, folder: Folder, vocoder: Folder | None, place: str) -> None:
-        """`vocoder` is for a network that makes spectrograms. Raises what `checkpoint.load` raises, and `ValueError`
-        where a vocoder is missing, or too many, or does not fit."""
+    def __init__(self, folder: Folder, vocoder: Folder | str, place: str) -> None:
+        """`vocoder` is for a network that makes spectrograms: a folder, `GRIFFIN_LIM`, or nothing. Raises what
+        `checkpoint.load` raises, and `ValueError` where a vocoder is missing, or too many, or does not fit."""
         self._network: Any = checkpoint.load(folder, place)
-        self._length: float = self._network.length_scale
+        self._architecture: str = self._network.config.model.lower()
+        self._length: float | None = getattr(self._network, "length_scale", None)
         self.sample_rate: int = self._network.config.audio.sample_rate
         self._vocoder = self._fitting(folder, vocoder, place)
         speakers = self._network.speaker_manager
@@ -54,32 +57,44 @@ class Model:
         """The sound at `sample_rate`; what is drawn at random depends on the seed alone."""
         network = self._network
         cards = [network.device] if network.device.type == "cuda" else []
-        network.length_scale = self._length / speed
+        if self._length is not None:
+            network.length_scale = self._length / speed
+        if self._architecture in stepwise.ARCHITECTURES:
+            stepwise.bound(network, self._architecture, len(text))
         with torch.random.fork_rng(cards), quiet():
             torch.manual_seed(seed)
             made = network.synthesize(text, speaker=self.speakers[voice], language=self.languages[language])
             if self._vocoder is not None:
-                return self._vocoder.sound(made["outputs"]["model_outputs"][0], network.ap)
-        return np.ascontiguousarray(np.atleast_1d(made["wav"]), np.float32)
+                sound = self._vocoder.sound(made["outputs"]["model_outputs"][0], network.ap, seed)
+            else:
+                sound = np.ascontiguousarray(np.atleast_1d(made["wav"]), np.float32)
+        return sound if self._length is not None else stretch(sound, self.sample_rate, 1 / speed)
 
     def set_noise(self, sound: float | None, length: float | None) -> None:
         """How much of its sound and of its pace is drawn at random; None leaves what it was trained for."""
-        for name, value in (("inference_noise_scale", sound), ("inference_noise_scale_dp", length)):
+        drawn = "sampling_temp" if self._architecture in stepwise.HMM else "inference_noise_scale"
+        for name, value in ((drawn, sound), ("inference_noise_scale_dp", length)):
             if value is not None:
                 if not hasattr(self._network, name):
-                    raise ValueError(f"nothing of that kind is drawn at random in {self._network.config.model}")
+                    raise ValueError(f"nothing of that kind is drawn at random in {self._architecture}")
                 setattr(self._network, name, value)
 
-    def _fitting(self, folder: Folder, vocoder: Folder | None, place: str) -> Vocoder | None:
-        architecture = self._network.config.model.lower()
+    def _fitting(self, folder: Folder, vocoder: Folder | str, place: str) -> Vocoder | GriffinLim | None:
+        architecture = self._architecture
         if architecture in checkpoint.WHOLE:
-            if vocoder is not None:
+            if vocoder:
                 raise ValueError(
                     f"{architecture} makes sound by itself; `vocoder` is for: {', '.join(checkpoint.SPECTRAL)}"
                 )
             return None
-        if vocoder is None:
-            raise ValueError(f"{architecture} makes spectrograms: name a `vocoder` for {folder.config.parent}")
+        if vocoder == GRIFFIN_LIM:
+            return GriffinLim(self._network.config)
+        if architecture == "tacotron":
+            raise ValueError(f"tacotron makes spectrograms that no network takes: `vocoder` can be {GRIFFIN_LIM}")
+        if not isinstance(vocoder, Folder):
+            raise ValueError(
+                f"{architecture} makes spectrograms: name a `vocoder` for {folder.config.parent}, or {GRIFFIN_LIM}"
+            )
         found = Vocoder(vocoder, place)
         bands = self._network.ap.num_mels
         if found.bands != bands:

@@ -24,8 +24,11 @@ ARCHITECTURES: Final = (
     "fullband_melgan",
     "parallel_wavegan",
     "univnet",
+    "wavegrad",
 )
 
+_SCHEDULE: Final = ("min_val", "max_val", "num_steps")
+"""Of a WaveGrad (Chen et al., arXiv:2009.00713): the noise that it takes away, from the last step to the first."""
 _GENERATOR: Final = "model_g."
 """How the tensors of the network are called beside those of the critic that it was trained against."""
 
@@ -42,17 +45,20 @@ class Vocoder:
                 f"{folder.config.parent} is a vocoder of the architecture {name!r}; accepted are: "
                 f"{', '.join(ARCHITECTURES)}"
             )
-        values |= {"model": name, "generator_model": f"{name}_generator"}
+        whole = name == "wavegrad"
+        values |= {"model": name, "generator_model": name if whole else f"{name}_generator"}
         with standing_in(), quiet():
             from TTS.config import register_config
             from TTS.utils.audio import AudioProcessor
-            from TTS.vocoder.models import setup_generator
+            from TTS.vocoder.models import setup_generator, setup_model
 
             try:
                 config: Any = register_config(name)()
                 config.from_dict(values)
                 self._processor: Any = AudioProcessor(config.audio)
-                network: Any = setup_generator(config)
+                network: Any = setup_model(config) if whole else setup_generator(config)
+                if whole:
+                    network.compute_noise_level(np.linspace(*map(config.test_noise_schedule.get, _SCHEDULE)))
             except UNBUILDABLE as error:
                 raise damaged(folder.config, f"no vocoder can be built by it: {error}") from error
         if (scale := coqui_config.statistics(folder.config)) is not None:
@@ -69,8 +75,11 @@ class Vocoder:
         self.sample_rate: int = self._processor.sample_rate
         self.bands: int = self._processor.num_mels
 
-    def sound(self, mel: Tensor, processor: Any) -> Samples:
-        """From (frames, bands) as the first network makes them; `processor` is its own, which says what they mean."""
+    def sound(self, mel: Tensor, processor: Any, _: int) -> Samples:
+        """From (frames, bands) as the first network makes them; `processor` is its own, which says what they mean.
+
+        What some draw at random comes from torch's generator, which whoever calls has seeded.
+        """
         plain = processor.denormalize(mel.float().cpu().numpy().T)
         given = torch.from_numpy(np.asarray(self._processor.normalize(plain), np.float32))[None]
         if self.sample_rate != processor.sample_rate:

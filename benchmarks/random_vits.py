@@ -1,8 +1,9 @@
-"""A VITS model with random weights, small, in the layout of coqui-tts: real code, no speech."""
+"""A VITS model with random weights, in the layout of coqui-tts: real code, no speech."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ SMALL: dict[str, Any] = {
     "upsample_initial_channel_decoder": 32,
     "resblock_kernel_sizes_decoder": [3],
     "resblock_dilation_sizes_decoder": [[1, 3, 5]],
-    "init_discriminator": False,
 }
+REAL: dict[str, Any] = {}
+"""The sizes of the published models are those that coqui-tts has by itself."""
 
 
 def write(
@@ -31,6 +33,7 @@ def write(
     languages: tuple[str, ...] = (),
     phonemes: str = "",
     rate: int = 22050,
+    sizes: Mapping[str, Any] = SMALL,
 ) -> Path:
     """Writes config.json and model_file.pth into `folder`, as the trainer would, and returns it.
 
@@ -44,7 +47,7 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     config = VitsConfig()
     arguments: Any = config.model_args
-    chosen: dict[str, Any] = dict(SMALL)
+    chosen: dict[str, Any] = {**sizes, "init_discriminator": False}
     if speakers and vectors:
         entries = {f"{name}.wav": {"name": name, "embedding": _vector(place)} for place, name in enumerate(speakers)}
         (folder / "speakers.json").write_text(json.dumps(entries))
