@@ -12,7 +12,10 @@ from typing import Final
 
 from benchmarks import scripts
 
-ALL: Final = ("musetalk", "wav2lip", "xtts", "diffusion", "svd", "realesrgan", "whisper", "placement")
+ALL: Final = (
+    *("musetalk", "wav2lip", "xtts", "coqui", "f5", "diffusion", "svd", "realesrgan", "whisper"),
+    "placement",
+)
 """Scripts `benchmarks.gpu_NAME`."""
 
 OF_THE_CARD: Final = ("placement",)

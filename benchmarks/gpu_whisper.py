@@ -1,10 +1,12 @@
-"""Whisper on a card: how long a recording takes, by stage, and what memory that needs.
+"""Whisper on a card: how long a recording takes, by stage, how much of the card that uses, and what memory.
 
     python -m benchmarks.gpu_whisper [--sentences 12] [--beam 5] [--int8] [--tiny]
 
-No Ray, and no torch: CTranslate2 computes. Published weights are used where they are on this machine; otherwise the
-network has its real size and random weights, which say as much as they like: how long the decoder takes depends on
-that. With --tiny, or where there is no card, it is small and the figures mean nothing but that the script runs.
+No Ray. CTranslate2 computes; torch only measures how quick the card's matrix products are. Published weights are used
+where they are on this machine; otherwise the network has its real size and random weights, which say as much as they
+like: how long the decoder takes depends on that. It makes a token in each beam at a time, so that it uses little of a
+card's arithmetic: memory is its limit. With --tiny, or where there is no card, the network is small and the figures
+mean nothing but that the script runs.
 """
 
 from __future__ import annotations
@@ -15,15 +17,15 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from benchmarks import gpu_memory, gpu_report
+from benchmarks.gpu_timing import matrix_rate
+from benchmarks.whisper_work import SMALL, TINY, Sizes
 from pipeline.contracts import Speech, TranscriptionRequest
 
-SMALL: Final = {"layers": 12, "width": 768, "heads": 12, "inner": 3072}
-"""Sizes of the published model."""
 TEXT: Final = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
 
 
@@ -71,11 +73,69 @@ def measured(chosen: argparse.Namespace, folder: Path, card: bool, tiny: bool) -
     figures["real-time factor"] = seconds / recording.seconds
     figures["words found"] = len(words)
     after = gpu_memory.used()
+    stages = model._model.model = _Stages(network, TINY if tiny else SMALL)
+    model.transcribe(request)
+    figures |= {f"{name}, s": spent for name, spent in stages.seconds.items()}
+    figures["tokens that it made, in all beams"] = stages.tokens
+    figures |= {f"{name}, GFLOP": flop / 1e9 for name, flop in stages.flop.items()}
+    if card:
+        figures |= _shares(stages)
     if card and before is not None and after is not None:
         if chosen.footprints is not None:
             gpu_memory.keep(row, after - before, chosen.footprints, gpu_memory.kinds(row)[0].settings)
         figures["memory of a card that it took, GB"] = (after - before) / gpu_memory.GIGABYTE
         figures["memory of a card that it declares, GB"] = row.vram_gigabytes
+    return figures
+
+
+class _Stages:
+    """CTranslate2's model of a Whisper, which notes how long each stage takes and what it computes."""
+
+    def __init__(self, network: Any, sizes: Sizes) -> None:
+        self._network, self._sizes = network, sizes
+        self.seconds = dict.fromkeys(("encoder", "decoder", "times of the words"), 0.0)
+        self.flop = dict.fromkeys(("encoder", "decoder"), 0)
+        self.tokens = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._network, name)
+
+    def encode(self, features: Any, *_: Any, **__: Any) -> Any:
+        """Its result comes to the host, so that it is waited for."""
+        self.flop["encoder"] += self._sizes.encoder() * features.shape[0]
+        return self._noted("encoder", lambda: self._network.encode(features, to_cpu=True))
+
+    def generate(self, features: Any, prompts: Any, **named: Any) -> Any:
+        made = self._noted("decoder", lambda: self._network.generate(features, prompts, **named))
+        beams = named.get("beam_size", 1)
+        for prompt, one in zip(prompts, made, strict=True):
+            count = len(prompt) + max(map(len, one.sequences_ids))
+            self.tokens += beams * count
+            self.flop["decoder"] += self._sizes.heard() + beams * self._sizes.tokens(count)
+        return made
+
+    def align(self, *given: Any, **named: Any) -> Any:
+        return self._noted("times of the words", lambda: self._network.align(*given, **named))
+
+    def _noted(self, name: str, stage: Callable[[], Any]) -> Any:
+        started = time.perf_counter()
+        result = stage()
+        self.seconds[name] += time.perf_counter() - started
+        return result
+
+
+def _shares(stages: _Stages) -> dict[str, float]:
+    """How much of the card's matrix products in half precision each stage uses; nothing without a torch that has the
+    card."""
+    import torch
+
+    if not torch.cuda.is_available():
+        print("NOT RUN: how much of the card is used. torch has no card here.")
+        return {}
+    rate = matrix_rate(torch, torch.float16)
+    figures = {"matrix rate of this card, measured, TFLOP/s": rate}
+    for name, flop in stages.flop.items():
+        figures[f"share of it that the {name} uses"] = flop / stages.seconds[name] / 1e12 / rate
     return figures
 
 
@@ -93,10 +153,11 @@ def _weights(folder: Path, tiny: bool) -> str:
     """The folder of the published model, or of one that is made of random weights."""
     from benchmarks.random_whisper import write
 
+    sizes = TINY if tiny else SMALL
     if not tiny and (found := gpu_report.published("faster-whisper-small")):
         return found
     print("NOT RUN: sense. How much the network writes down, and so how long it takes, is by chance.")
-    return str(write(folder, **({} if tiny else SMALL)))
+    return str(write(folder, layers=sizes.layers, width=sizes.width, heads=sizes.heads, inner=sizes.inner))
 
 
 if __name__ == "__main__":

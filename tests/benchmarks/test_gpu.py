@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ CHOSEN = {
     "musetalk": ["--seconds", "0.4", "--batch", "4", "--size", "128"],
     "wav2lip": ["--seconds", "0.2", "--size", "128", "--threads", "1"],
     "xtts": ["--tokens", "8", "--piece", "5", "--runs", "1"],
+    "coqui": [],
+    "f5": ["--steps", "2"],
     "diffusion": ["--steps", "2"],
     "svd": ["--steps", "1", "--frames", "4", "--decode", "2", "--seconds", "0.08"],
     "realesrgan": ["--side", "80", "--frames", "3", "--tile", "64"],
@@ -30,13 +33,17 @@ TOLD = {
     "musetalk": ("frames a second, encoded", "paste-back", *(f"done at batch {batch}, s" for batch in (1, 2, 4))),
     "wav2lip": ("frames a second, encoded", "network and copies alone"),
     "xtts": ("real-time factor", "first piece", "language model, GFLOP a second", "vocoder, GFLOP a second"),
+    "coqui": ("real-time factor", "GFLOP a second of sound"),
+    "f5": ("real-time factor", "transformer, GFLOP a second", "vocoder, all but its last step, ms")
+    if find_spec("f5_tts")
+    else ("f5-tts==", "PYTHONPATH=FOLDER python -m benchmarks.gpu_f5"),
     "diffusion": (
         *("sd15, a portrait", "sdxl, a portrait", "times diffusers"),
         *(f"sd15, done at image_size {side}, s" for side in (384, 512, 768)),
     ),
     "svd": ("the UNet, ms a step", "the decoder, ms a frame", "frames a second of a film"),
     "realesrgan": ("a picture, s", "frames a second of a film"),
-    "whisper": ("encoder, ms of 30 s", "real-time factor"),
+    "whisper": ("encoder, ms of 30 s", "real-time factor", "encoder, GFLOP", "decoder, GFLOP", "times of the words, s"),
 }
 
 

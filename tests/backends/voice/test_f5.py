@@ -36,7 +36,7 @@ TEXT = "Mama buys a pie."
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    from tests.backends.voice import random_f5
+    from benchmarks import random_f5
 
     return random_f5.write(tmp_path_factory.mktemp("f5"))
 
@@ -87,8 +87,8 @@ def said(model, text=TEXT, **wishes) -> np.ndarray:
 
 def test_the_published_file_is_this_network():
     """Names, shapes and count, on torch's meta device; the bytes of the file are the tensors and their names."""
+    from benchmarks import random_f5
     from deployments.backends.voice.f5 import library
-    from tests.backends.voice import random_f5
 
     shapes = dict(random_f5.shapes(**random_f5.PUBLISHED))
     with torch.device("meta"):

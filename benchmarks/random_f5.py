@@ -69,30 +69,32 @@ def vocoder_shapes(dim: int, intermediate_dim: int, num_layers: int) -> Shapes:
     yield "head.istft.window", (FFT,)
 
 
-def write(folder: Path, seed: int = 0) -> dict[str, str]:
-    """Both models, small, below `folder`; the backend's options that name them."""
+def write(folder: Path, seed: int = 0, *, tiny: bool = True) -> dict[str, str]:
+    """Both models, small or of their real sizes, below `folder`; the backend's options that name them."""
+    sizes, vocoder_sizes = (TINY, TINY_VOCODER) if tiny else (PUBLISHED, VOCODER)
     drawn = torch.Generator().manual_seed(seed)
     weights, vocoder = folder / "f5-tts", folder / "vocos"
     (weights / "F5TTS_v1_Base").mkdir(parents=True)
     vocoder.mkdir()
     signs = [chr(code) for code in range(32, 127)] + ["ni3", "hao3"]
+    signs += [chr(0x4E00 + place) for place in range(sizes["signs"] - len(signs))]
     (weights / "F5TTS_v1_Base/vocab.txt").write_bytes("".join(f"{sign}\r\n" for sign in signs).encode())  # as published
-    tensors = {f"ema_model.transformer.{name}": _random(name, shape, drawn) for name, shape in shapes(**TINY)}
+    tensors = {f"ema_model.transformer.{name}": _random(shape, drawn) for name, shape in shapes(**sizes)}
     tensors["ema_model.transformer.rotary_embed.inv_freq"] = 10_000.0 ** (-torch.arange(0, HEAD, 2) / HEAD)
     counted = {"initted": torch.tensor(True), "step": torch.tensor(1_250_000)}
     save_file(tensors | counted, weights / "F5TTS_v1_Base/model_1250000.safetensors")
     told = {
         "backbone": {
             "class_path": "vocos.models.VocosBackbone",
-            "init_args": {"input_channels": BANDS, **TINY_VOCODER},
+            "init_args": {"input_channels": BANDS, **vocoder_sizes},
         },
         "head": {
             "class_path": "vocos.heads.ISTFTHead",
-            "init_args": {"dim": TINY_VOCODER["dim"], "n_fft": FFT, "hop_length": HOP, "padding": "center"},
+            "init_args": {"dim": vocoder_sizes["dim"], "n_fft": FFT, "hop_length": HOP, "padding": "center"},
         },
     }
     (vocoder / "config.yaml").write_text(yaml.safe_dump(told))
-    network = {name: _random(name, shape, drawn) for name, shape in vocoder_shapes(**TINY_VOCODER)}
+    network = {name: _random(shape, drawn) for name, shape in vocoder_shapes(**vocoder_sizes)}
     network["head.istft.window"] = torch.hann_window(FFT)
     torch.save(network, vocoder / "pytorch_model.bin")
     return {"weights": str(weights), "vocoder": str(vocoder)}
@@ -103,6 +105,6 @@ def _layer(name: str, *shape: int) -> Shapes:
     yield f"{name}.bias", shape[:1]
 
 
-def _random(name: str, shape: tuple[int, ...], drawn: torch.Generator) -> torch.Tensor:
+def _random(shape: tuple[int, ...], drawn: torch.Generator) -> torch.Tensor:
     fan = prod(shape[1:]) or 1
     return torch.randn(shape, generator=drawn) * (fan**-0.5 if len(shape) > 1 else 0.1)
