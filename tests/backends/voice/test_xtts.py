@@ -259,6 +259,8 @@ def test_every_setting_of_the_sampling_counts(xtts, network, speaker, ids):
         other = sampled(**manner)
         assert other.shape != plain.shape or np.abs(other - plain).max() > 1e-3, manner
         np.testing.assert_array_equal(sampled(**manner), other)
+    brief, long = (len(sampled(beams=3, temperature=0, length_penalty=value)) for value in (-10, 10))
+    assert brief < long == 16
     likeliest = sampled(temperature=0)
     np.testing.assert_array_equal(sampled(temperature=0, seed=3), likeliest)
     bias = network.gpt.mel_head.bias

@@ -1,6 +1,8 @@
 """Checkpoints of XTTS as they were published, trained, damaged and meddled with."""
 
 import json
+from dataclasses import asdict, fields
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -155,3 +157,34 @@ def test_the_published_configuration_has_the_published_sizes():
     assert ROW.clones
     assert not ROW.commercial_use
     assert json.dumps(ROW.languages)
+
+
+def test_every_option_reaches_the_network(checkpoint_folder, monkeypatch):
+    """Each another than it is by itself; what it does is for test_xtts.py to show."""
+    from deployments.backends.voice.xtts.sampling import Sampling
+
+    class Unread:
+        languages, speakers = ("en",), MappingProxyType({"Ann": None})
+
+        def __init__(self, *_):
+            pass
+
+    monkeypatch.setattr("deployments.backends.voice.xtts.model.Model", Unread)
+    chosen = {
+        "temperature": 0.5,
+        "top_k": 9,
+        "top_p": 0.5,
+        "repetition_penalty": 2.0,
+        "beams": 3,
+        "length_penalty": -1.0,
+        "seed": 7,
+    }
+    assert {field.name for field in fields(Sampling)} == set(chosen)
+    assert not {(name, value) for name, value in chosen.items()} & set(asdict(Sampling()).items())
+    more = {"piece_tokens": 31, "clip_seconds": 12, "clip_piece_seconds": 6}
+    voice = built(checkpoint_folder, **chosen, **more)
+    assert asdict(voice._manner) == chosen
+    assert (voice._every, voice._clip) == (31, (12, 6))
+    for name in chosen:
+        with pytest.raises(SettingsError, match=name):
+            built(checkpoint_folder, **{name: -99})
