@@ -12,7 +12,7 @@ from pipeline.graph import Graph, Node
 from pipeline.media.footage import FootageFacts, footage_facts
 from pipeline.media.image import decode_picture
 from pipeline.models import Models
-from pipeline.nodes.captions import captions, likely
+from pipeline.nodes.captions import captions, likely, recognised
 from pipeline.nodes.draw import FIELDS as DRAWING_FIELDS
 from pipeline.nodes.rules import dubbing, fitting, nothing_drawn, one_of, within
 from pipeline.nodes.shapes import frame_rate, frame_size, seen
@@ -105,7 +105,8 @@ class Planner:
             return Sources(tuple(nodes), {}, {"speech": tuple(node.name for node in nodes if node.kind == "speak")})
         audio = await self._recording(request)
         if request.transcript is None:
-            return Sources((), {"audio": audio}, {})
+            nodes = recognised(self._models, request.backends.transcribe, audio)
+            return Sources(nodes, {"audio": audio}, {"transcript": ("transcribe",)} if nodes else {})
         found = await self._transcript(request, request.transcript, audio)
         return Sources((found,), {"audio": audio}, {"transcript": (found.name,)})
 

@@ -71,7 +71,8 @@ class VideoRequest(Contract):
     """A recording to lip-sync to, in any common format; a file part over HTTP."""
     transcript: Text | None = None
     """What is said in `audio`, where that is known. Its words are found in time by the transcribe backend, for
-    subtitles; and the lips follow its sounds, unless a network that hears for itself moves them."""
+    subtitles; and the lips follow its sounds, unless a network that hears for itself moves them. Without it, a
+    transcribe backend that is named in `backends`, and recognises speech, does the same with what it hears."""
     voice: Name | None = None
     """Voice profile id or name, or a built-in voice of the voice backend."""
     voice_clip: bytes | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.contracts import Transcript
-from pipeline.errors import Conflict, InvalidText
+from pipeline.errors import Conflict, InvalidRequest, InvalidText
 from pipeline.graph import Graph, Node
 from pipeline.models import Models
 from pipeline.steps.transcribe import hearing
@@ -23,6 +23,22 @@ def likely(found: Transcript) -> None:
             field="transcript",
             accepted="what is said in the recording, word for word, or no transcript",
         )
+
+
+def recognised(models: Models, name: str | None, audio: str) -> tuple[Node, ...]:
+    """What finds the words of a recording that nobody wrote down, where a backend is named for it. Raises
+    `InvalidRequest`, code text_needed, for one that can't tell what is said."""
+    if name is None:
+        return ()
+    backend = models.choose("transcribe", name)
+    if not models.recognises(backend):
+        raise InvalidRequest(
+            f"The backend {backend} finds a text that is known in a recording; it can't tell what is said.",
+            code="text_needed",
+            field="transcript",
+            accepted="what is said, or a transcribe backend that recognises speech",
+        )
+    return (Node(name="transcribe", kind="transcribe", backend=backend, given={"audio": audio}),)
 
 
 def captions(models: Models, graph: Graph) -> Graph:

@@ -18,6 +18,7 @@ from deployments.backends.precision import Precision
 from deployments.backends.published.catalogue import find
 from deployments.backends.published.location import located
 from deployments.backends.transcribe.matching import apart, matched
+from deployments.backends.transcribe.sounds import sounds
 from pipeline import text
 from pipeline.contracts import Transcript, TranscriptionRequest, Word
 from pipeline.errors import Damaged, InvalidAudio, UnknownName
@@ -86,10 +87,12 @@ class Whisper:
         if request.text is not None:
             words = matched(request.text, heard, seconds)
             sure = float(np.mean([word.confidence for word in words]))
-            return Transcript(request.text, language, words, None, sure, min(silence))
+            return Transcript(
+                request.text, language, words, sounds(request, request.text, language), sure, min(silence)
+            )
         sure = math.exp(float(np.mean([math.log(max(word.confidence, 1e-6)) for word in heard])))
         said = text.joined(word.text for word in heard)
-        return Transcript(said, language, tuple(heard), None, sure, min(silence))
+        return Transcript(said, language, tuple(heard), sounds(request, said, language), sure, min(silence))
 
     def _code(self, tag: str) -> str:
         known = self._model.supported_languages

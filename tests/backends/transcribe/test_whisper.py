@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from shutil import copytree
@@ -18,6 +19,8 @@ from pipeline.errors import Damaged, InvalidAudio, MissingWeights, UnknownName
 if os.environ.get("CI") != "true":
     pytest.importorskip("faster_whisper")
 
+from deployments.backends.transcribe.align import Align
+from deployments.backends.transcribe.sounds import sounds
 from deployments.backends.transcribe.whisper import Whisper
 
 TEXT = "The birch canoe slid on the smooth planks."
@@ -76,6 +79,18 @@ def test_a_known_text_keeps_its_words(whisper: Whisper, clip: Speech) -> None:
     assert (found.text, " ".join(word.text for word in found.words)) == (TEXT, TEXT)
     assert found.confidence < 0.3, "it hears something else"
     assert all(one.end <= other.start + 1e-6 for one, other in pairwise(found.words))
+
+
+def test_the_sounds_of_what_is_said_and_of_nothing_else(whisper: Whisper, clip: Speech) -> None:
+    """The known text stands for a recogniser that hears right; by itself this one hears anything."""
+    asked = TranscriptionRequest(clip.samples, clip.sample_rate, TEXT, "en")
+    assert whisper.transcribe(asked).phonemes == Align().transcribe(asked).phonemes
+    assert whisper.transcribe(replace(asked, text=None)).phonemes is None
+    assert sounds(asked, TEXT, "en") is not None
+    assert sounds(asked, "Seventeen more of them were never heard of again, as far as anybody knows.", "en") is None
+    assert sounds(asked, 20 * TEXT, "en") is None
+    assert sounds(asked, TEXT, "tlh") is None
+    assert sounds(replace(asked, sample_rate=1), TEXT, "en") is None
 
 
 def test_nobody_speaks(whisper: Whisper) -> None:
