@@ -71,11 +71,13 @@ GENERATORS: dict[str, dict[str, Any]] = {
 def write(folder: Path, architecture: str, *, speakers: tuple[str, ...] = (), scaled: bool = False) -> Path:
     """Writes config.json, model_file.pth and, for several speakers, their list into `folder`, and returns it.
 
-    `scaled` adds scale_stats.npy.
+    `scaled` adds scale_stats.npy. tacotron2+gst has style tokens, tacotron2+capacitron that network's kind of them.
     """
+    architecture, _, style = architecture.partition("+")
     folder.mkdir(parents=True, exist_ok=True)
     with standing_in(), torch.random.fork_rng([]):
         from TTS.config import register_config
+        from TTS.tts.configs.shared_configs import CapacitronVAEConfig, GSTConfig
         from TTS.tts.models import setup_model
 
         config: Any = register_config(architecture)()
@@ -85,6 +87,10 @@ def write(folder: Path, architecture: str, *, speakers: tuple[str, ...] = (), sc
             config.speakers = list(speakers)
             config.model_args.use_speaker_embedding = config.use_speaker_embedding = True
             config.model_args.num_speakers = config.num_speakers = len(speakers)
+        if style == "gst":
+            config.gst, config.use_gst = GSTConfig(), True
+        if style == "capacitron":
+            config.capacitron_vae, config.use_capacitron_vae = CapacitronVAEConfig(), True
         config.text_cleaner = "basic_cleaners"
         if architecture == "glow_tts":
             config.inference_noise_scale = 0.3

@@ -148,50 +148,6 @@ def test_espeaks_phonemes_without_its_program(voices):
     assert spelt._model.known("weekend 日本", "en-us")
 
 
-@pytest.fixture
-def phonemizer():
-    from deployments.backends.voice.torchaudio import standing_in
-
-    with standing_in():
-        from deployments.backends.voice.coqui import phonemizer
-    return phonemizer
-
-
-@pytest.mark.parametrize(
-    ("config", "packages", "extra"),
-    [
-        ({"phonemizer": "zh_cn_phonemizer"}, "pypinyin, spacy_pkuseg", "zh"),
-        ({"phonemizer": None, "phoneme_language": "ja-jp"}, "fugashi", "ja"),
-        ({"phonemizer": "ko_kr_phonemizer"}, "mecab_ko", "ko"),
-        ({"phonemizer": "gruut"}, "gruut", "languages"),
-        (
-            {"phonemizer": "multi_phonemizer", "datasets": [{"language": "en-us"}, {"language": "zh-cn"}]},
-            "pypinyin, spacy_pkuseg",
-            "zh",
-        ),
-    ],
-)
-def test_phonemes_of_packages_that_are_not_installed(
-    folders, tmp_path, monkeypatch, phonemizer, config, packages, extra
-):
-    monkeypatch.setattr(phonemizer, "find_spec", lambda _: None)
-    folder = changed(folders["spelt"], tmp_path / "other", config=lambda values: values.update(config))
-    with pytest.raises(SettingsError, match=packages) as refused:
-        built(folder)
-    assert refused.value.code == "missing_dependency"
-    assert refused.value.accepted == f"pip install 'coqui-tts[{extra}]'"
-
-
-def test_chinese_words_are_not_fetched_while_they_are_said(folders, tmp_path, monkeypatch, phonemizer):
-    monkeypatch.setattr(phonemizer, "find_spec", lambda _: True)
-    monkeypatch.setenv("PKUSEG_HOME", str(tmp_path))
-    folder = changed(
-        folders["spelt"], tmp_path / "zh", config=lambda values: values.update(phonemizer="zh_cn_phonemizer")
-    )
-    with pytest.raises(MissingWeights, match="spacy_ontonotes"):
-        phonemizer.check(json.loads((folder / "config.json").read_text()), folder / "config.json")
-
-
 def test_long_texts_are_cut_by_us(voices, folders, monkeypatch):
     voice = built(folders["single"], longest=80)
     heard = []

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 TEXT = "Mama buys a pie."
 ROW = registry.find("voice", "coqui")
 STEPWISE = ("tacotron", "tacotron2", "overflow", "neuralhmm_tts")
-ALIKE = ("fast_speech", "fastspeech2", "speedy_speech", "align_tts", *STEPWISE)
+STYLED = ("tacotron2+gst", "tacotron2+capacitron")
+ALIKE = ("fast_speech", "fastspeech2", "speedy_speech", "align_tts", *STEPWISE, *STYLED)
 """Architectures that are tried with one vocoder each."""
 ENDS = {
     "tacotron": "stopnet.linear.bias",
