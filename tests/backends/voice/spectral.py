@@ -38,7 +38,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "align_tts": {**_TRANSFORMERS, "hidden_channels_dp": 16},
     # Their sizes are fixed. Their training began with more frames a step than it ended with.
     "tacotron": {"r": 3, "prenet_dropout_at_inference": True},
-    "tacotron2": {"r": 3, "prenet_dropout_at_inference": True, "double_decoder_consistency": True, "ddc_r": 4},
+    "tacotron2": {
+        "r": 3,
+        "prenet_dropout_at_inference": True,
+        "double_decoder_consistency": True,
+        "ddc_r": 4,
+        "max_decoder_steps": 40,
+    },
     "overflow": {**_HMM, "hidden_channels_dec": 16, "num_flow_blocks_dec": 2, "num_block_layers": 1},
     "neuralhmm_tts": _HMM,
 }

@@ -68,7 +68,9 @@ def said(model, text=TEXT, **wishes) -> Speech:
         ("tacotron", "griffin_lim"),
     ],
 )
-def test_its_sound_is_that_of_coqui_tts(folders, model, vocoder):
+def test_its_sound_is_that_of_coqui_tts(folders, monkeypatch, model, vocoder):
+    """Tacotrons are stopped where coqui-tts stops them: random weights seldom find an end."""
+    monkeypatch.setattr(stepwise, "bound", lambda *_: None)
     from deployments.backends.voice.torchaudio import standing_in
 
     with standing_in(), warnings.catch_warnings():
