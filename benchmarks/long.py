@@ -18,7 +18,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.processes import name, tree, unshared_megabytes
+from benchmarks.processes import name, resident_megabytes, tree, unshared_megabytes
 from benchmarks.product import photo
 from benchmarks.server import Served, server
 from benchmarks.stream import seen
@@ -27,6 +27,8 @@ LOOK_SECONDS = 5.0
 FIRST_SECONDS = 60.0
 """After which nothing should grow."""
 GROWN = 0.05
+SMALL_MEGABYTES = 5.0
+"""Pipes and the like."""
 
 
 def script(sentences: int) -> str:
@@ -66,18 +68,20 @@ def in_one_go(sentences: int, face: bytes) -> float:
     with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as running:
         began = time.monotonic()
         video = asked(running, sentences, face)
-        before: dict[int, float] = {}
-        most: dict[int, float] = {}
+        before: dict[int, tuple[float, float]] = {}
+        most: dict[int, tuple[float, float]] = {}
         first = 0.0
         while job(running, video)["status"] != "completed":
             time.sleep(LOOK_SECONDS)
             passed = time.monotonic() - began
             if not first and published(running, video):
                 first = passed
-            now = {process: unshared_megabytes(process) for process in tree(running.process)}
             if passed >= FIRST_SECONDS:
+                now = {each: (resident_megabytes(each), unshared_megabytes(each)) for each in tree(running.process)}
                 before = before or now
-                most = {process: max(now[process], most.get(process, 0.0)) for process in now}
+                for each, sizes in now.items():
+                    highest, alone = most.get(each, sizes)
+                    most[each] = max(highest, sizes[0]), max(alone, sizes[1])
         took = time.monotonic() - began
         content = httpx.get(f"{running.url}/api/v1/videos/{video}/content", timeout=600).content
         pictures, sound = seen(content)
@@ -86,12 +90,15 @@ def in_one_go(sentences: int, face: bytes) -> float:
         )
         print(f"    the first {first:.0f} s after it was asked for could be played then (looked at every 5 s)")
         print(f"    pictures and sound end {1000 * abs(pictures - sound):.0f} ms from each other (asked: 40)")
-        for process, megabytes in before.items():
-            grown = most.get(process, megabytes) - megabytes
-            word = "TOO MUCH" if grown > GROWN * megabytes else "flat"
-            print(
-                f"    {megabytes:7.1f} MB after a minute, {grown:+6.1f} MB at the most later, {word}: {name(process)}"
-            )
+        print("    MB after a minute and at the most later, resident (asked: within 5 %) and unshared:")
+        for process, (resident, unshared) in before.items():
+            if resident > SMALL_MEGABYTES:
+                highest, alone = most[process]
+                word = "TOO MUCH" if highest - resident > GROWN * resident else "flat"
+                print(
+                    f"    {resident:7.1f} {highest - resident:+6.1f}  {word:<8} "
+                    f"{unshared:7.1f} {alone - unshared:+6.1f}  {name(process)}"
+                )
         if not before:
             print("    memory was not looked at: it took less than a minute")
         return took

@@ -36,12 +36,21 @@ def cpu_seconds(process: int) -> float:
 
 
 def unshared_megabytes(process: int) -> float:
-    """Private memory of one process; 0 if it is gone."""
+    """Private memory of one process; 0 if it is gone. What forks share becomes private where one of them writes."""
+    return _megabytes(process, "Private_Clean", "Private_Dirty")
+
+
+def resident_megabytes(process: int) -> float:
+    """Resident memory of one process, shared or not; 0 if it is gone."""
+    return _megabytes(process, "Rss")
+
+
+def _megabytes(process: int, *fields: str) -> float:
     try:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0.0
-    return sum(int(line.split()[1]) for line in lines if line.startswith(("Private_Clean", "Private_Dirty"))) / 1024
+    return sum(int(line.split()[1]) for line in lines if line.partition(":")[0] in fields) / 1024
 
 
 def name(process: int) -> str:
