@@ -79,7 +79,11 @@ def cluster(folder: Path, cards: int, cpus: int = 4) -> Generator[None]:
     os.environ.update(ENVIRONMENT, PYTHONPATH=os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")]))
     import ray
     from ray import serve
+    from ray._private import auto_init_hook
 
+    # Serve's handles outlive the cluster, in a thread that calls Ray ten times a second, and Ray would connect to the
+    # next cluster that it finds from there, or wait for one that has ended and hang whoever asks for a handle.
+    auto_init_hook.enable_auto_connect = False
     sys.path[:0] = paths
     forked = ForkedWorkers.start()
     try:
