@@ -361,7 +361,8 @@ class Coordinator(LiveCalls):
 
     async def status(self) -> Status:
         """The truth about this application: what runs, on what, with which settings."""
-        deployments, gpus = await asyncio.to_thread(cluster_status.read, self._runtime, self._settings)
+        placement = await self.placement()
+        deployments, gpus = await asyncio.to_thread(cluster_status.read, self._runtime, self._settings, placement)
         return Status(
             version=version("mouthpiece"),
             runtime=self._runtime,

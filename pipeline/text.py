@@ -15,6 +15,9 @@ MARKS = 30
 """Combining marks that may follow one another: no script needs more (UAX #15, section 13), and to bring a run into
 order takes time that grows with the square of its length."""
 
+_MARKS_IN_DISGUISE = "\u0f73\u0f75\u0f81"
+"""Tibetan vowels of no combining class that are two marks each when they are taken apart: the only ones in Unicode."""
+
 _BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _LINE_BREAKS = re.compile(f"[{_BREAKS}]+")
 _SPACE = re.compile(r"\s*")
@@ -134,7 +137,7 @@ def _check_marks(text: str) -> None:
         return
     run = 0
     for place, character in enumerate(text):
-        run = run + 1 if unicodedata.combining(character) else 0
+        run = run + 1 if unicodedata.combining(character) or character in _MARKS_IN_DISGUISE else 0
         if run > MARKS:
             raise InvalidText(
                 f"The text has more than {MARKS} combining marks in a row at position {place}.",

@@ -9,7 +9,7 @@ from clients.cli import screen, where
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.contracts import Gpu, Status
+    from pipeline.contracts import DeploymentStatus, Gpu, Status
 
 
 @where.anywhere
@@ -67,12 +67,18 @@ def _running(server: str, *, as_json: bool, verbose: bool) -> None:
     _facts(server, found)
     _cards(found.gpus)
     rows = [
-        (part.name, part.status, _replicas(part.replicas), f"{part.reserved_gigabytes:.2f} GB", part.message)
-        for part in found.deployments
+        (part.name, part.status, _replicas(part.replicas), *_memory(part), part.message) for part in found.deployments
     ]
-    screen.table(("deployment", "status", "replicas", "VRAM reserved each", ""), rows)
+    screen.table(("deployment", "status", "replicas", "VRAM reserved each", "taken at most", ""), rows)
     if verbose:
         screen.table(("setting", "value"), [(key, _shown(value)) for key, value in _flat(found.settings)])
+
+
+def _memory(part: DeploymentStatus) -> tuple[str, str]:
+    """Nothing for what needs no card."""
+    if not part.reserved_gigabytes:
+        return "", ""
+    return f"{part.reserved_gigabytes:.2f} GB", f"{part.measured_gigabytes:.2f} GB"
 
 
 def _facts(server: str, found: Status) -> None:

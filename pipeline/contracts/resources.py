@@ -137,8 +137,11 @@ class DeploymentStatus(Contract):
     """Ray Serve's word: HEALTHY, UPDATING, UNHEALTHY ..."""
     replicas: dict[str, int]
     """Replicas by state: RUNNING, STARTING ..."""
-    reserved_gigabytes: float
-    """Memory of a card that each replica reserves."""
+    reserved_gigabytes: float = 0.0
+    """Memory of a card that each replica reserves, in 2**30 bytes: the larger of what the model declares and what it
+    was found to need."""
+    measured_gigabytes: float = 0.0
+    """The most of it that its replicas have taken, together."""
     message: str = ""
 
 

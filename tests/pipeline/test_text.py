@@ -238,3 +238,12 @@ def test_marks_without_end_are_refused():
         normalise("a" + "\u0316\u0301" * 500_000, limit=10**6)
     assert caught.value.code == "invalid_characters"
     assert "at position 31" in caught.value.message
+
+
+def test_marks_that_look_like_letters_are_marks():
+    """They are of no combining class, and two of one each when a text is brought into order."""
+    for code in range(sys.maxunicode + 1):
+        first = unicodedata.normalize("NFD", chr(code))[0]
+        if unicodedata.combining(first) and not unicodedata.combining(chr(code)):
+            with pytest.raises(InvalidText):
+                normalise("a" + 500_000 * chr(code), limit=10**6)

@@ -77,6 +77,10 @@ def test_a_model_is_loaded_and_seen_on_its_card(application: None) -> None:
     assert {model.model for model in found.models} == {f"voice-{name}" for name in NAMES}
     assert next(model.keep_seconds for model in found.models if model.model == "voice-clone") == 600
     assert any("voice-clone starts" in decision.text for decision in found.decisions)
+    status = {part.name: part for part in call("status").deployments}
+    assert status["voice-clone"].reserved_gigabytes == pytest.approx(5 * weighted.SCALE, abs=1e-3)
+    assert status["voice-clone"].measured_gigabytes == pytest.approx(who.measured_gigabytes)
+    assert status["voice-espeak"].reserved_gigabytes == 0
 
 
 def test_a_model_that_needs_no_card_is_none_of_them(application: None) -> None:

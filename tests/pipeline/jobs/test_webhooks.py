@@ -133,7 +133,8 @@ def test_who_hangs_is_given_up_and_holds_up_nobody(office):
             return [await office.until(delivery, lambda _: True) for delivery in hanging]
 
         assert [found.attempts for found in office.run(work, limit=60.0)] == [0, 0, 0], "they still hang"
-        given_up = office.run(lambda _: office.until(hanging[0], lambda d: d.attempts > 0), limit=0.5, first_wait=1000.0)
+        tried = office.until(hanging[0], lambda delivery: delivery.attempts > 0)
+        given_up = office.run(lambda _: tried, limit=0.5, first_wait=1000.0)
     assert (given_up.state, given_up.error) == ("due", "no answer within 0.5 s")
 
 
