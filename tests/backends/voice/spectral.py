@@ -43,7 +43,6 @@ SMALL: dict[str, dict[str, Any]] = {
         "prenet_dropout_at_inference": True,
         "double_decoder_consistency": True,
         "ddc_r": 4,
-        "max_decoder_steps": 40,
     },
     "overflow": {**_HMM, "hidden_channels_dec": 16, "num_flow_blocks_dec": 2, "num_block_layers": 1},
     "neuralhmm_tts": _HMM,
@@ -103,7 +102,7 @@ def write(folder: Path, architecture: str, *, speakers: tuple[str, ...] = (), sc
         torch.manual_seed(0)
         network: Any = setup_model(config)
     if architecture.startswith("tacotron"):
-        _ending(network.decoder)
+        _ending(network.decoder, style)
     if hasattr(network, "mean"):
         network.mean, network.std = torch.tensor(-5.0), torch.tensor(2.0)
     for name, parameter in network.named_parameters():
@@ -163,10 +162,17 @@ def without_critic(folder: Path) -> Path:
     return path
 
 
-def _ending(decoder: Any) -> None:
-    """Has a Tacotron of random weights end after a while, which it would not, or at once."""
+def _ending(decoder: Any, style: str) -> None:
+    """Has a Tacotron of random weights end after a while, which it would not, or at once.
+
+    With style tokens, what its stop net says falls from the first step on and comes to rest: it ends near there.
+    """
+    weight, bias = (-30.0, -2.46) if style == "gst" else (30.0, 0.0)
     for name, parameter in decoder.stopnet.named_parameters():
-        parameter.data.mul_(30 if name.endswith("weight") else 0)
+        if name.endswith("weight"):
+            parameter.data.mul_(weight)
+        else:
+            parameter.data.fill_(bias)
 
 
 def _saved(

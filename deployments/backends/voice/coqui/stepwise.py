@@ -51,10 +51,12 @@ def complete(network: Any, architecture: str, beside: Mapping[str, Any], path: P
     network.decoder.set_r(told)
 
 
-def bound(network: Any, architecture: str, signs: int) -> None:
-    """Lets the next text, of so many signs, become as long as `FIRST_SECONDS` and `SECONDS_A_SIGN` say."""
+def bound(
+    network: Any, architecture: str, signs: int, *, first: float = FIRST_SECONDS, each: float = SECONDS_A_SIGN
+) -> None:
+    """Lets the next text, of so many signs, become `first` seconds long and `each` more for every sign."""
     audio = network.config.audio
-    frames = math.ceil((FIRST_SECONDS + SECONDS_A_SIGN * signs) * audio.sample_rate / audio.hop_length)
+    frames = math.ceil((first + each * signs) * audio.sample_rate / audio.hop_length)
     if architecture in TACOTRON:
         network.decoder.max_decoder_steps = math.ceil(frames / network.decoder.r)
     else:
