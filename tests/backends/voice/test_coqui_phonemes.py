@@ -43,24 +43,30 @@ def phonemizer():
         ),
     ],
 )
-def test_phonemes_of_packages_that_are_not_installed(spelt, tmp_path, monkeypatch, phonemizer, config, packages, extra):
-    monkeypatch.setattr(phonemizer, "find_spec", lambda _: None)
-    folder = tmp_path / "other"
-    shutil.copytree(spelt, folder)
-    values = json.loads((spelt / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(values | config))
+def test_phonemes_of_packages_that_are_not_installed(tmp_path, phonemizer, config, packages, extra):
+    values = {"use_phonemes": True, "phonemizer": "espeak"} | config
     with pytest.raises(SettingsError, match=packages) as refused:
-        registry.load(registry.find("voice", "coqui"), {"model": str(folder)})
+        phonemizer.check(values, tmp_path / "config.json", installed=lambda _: None)
     assert refused.value.code == "missing_dependency"
     assert refused.value.accepted == f"pip install 'coqui-tts[{extra}]'"
 
 
+def test_a_model_is_refused_before_it_is_built(spelt, tmp_path, monkeypatch):
+    """For a package, or for the file that it would fetch where it is installed."""
+    monkeypatch.setenv("PKUSEG_HOME", str(tmp_path))
+    folder = tmp_path / "chinese"
+    shutil.copytree(spelt, folder)
+    values = json.loads((spelt / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(values | {"phonemizer": "zh_cn_phonemizer"}))
+    with pytest.raises((SettingsError, MissingWeights), match=r"the phonemes of zh_cn_phonemizer|spacy_ontonotes"):
+        registry.load(registry.find("voice", "coqui"), {"model": str(folder)})
+
+
 def test_chinese_words_are_not_fetched_while_they_are_said(tmp_path, monkeypatch, phonemizer):
-    monkeypatch.setattr(phonemizer, "find_spec", lambda _: True)
     monkeypatch.setenv("PKUSEG_HOME", str(tmp_path))
     values = {"use_phonemes": True, "phonemizer": "zh_cn_phonemizer"}
     with pytest.raises(MissingWeights, match="spacy_ontonotes") as missing:
-        phonemizer.check(values, tmp_path / "config.json")
+        phonemizer.check(values, tmp_path / "config.json", installed=lambda name: name)
     assert "spacy_pkuseg.pkuseg()" in str(missing.value.accepted)
     (tmp_path / "spacy_ontonotes").mkdir()
-    phonemizer.check(values, tmp_path / "config.json")
+    phonemizer.check(values, tmp_path / "config.json", installed=lambda name: name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -95,12 +95,15 @@ def register() -> None:
             usual[language] = EspeakPhonemizer.name()
 
 
-def check(values: Mapping[str, Any], path: Path) -> None:
+def check(values: Mapping[str, Any], path: Path, installed: Callable[[str], object] = find_spec) -> None:
     """Raises `SettingsError`, code missing_dependency, where the phonemes that a configuration asks for need a package
-    that is not installed, and `MissingWeights` where they need a file that the package would fetch."""
+    that is not installed, and `MissingWeights` where they need a file that the package would fetch.
+
+    `installed` says of a module's name whether it can be imported: None where it can't.
+    """
     for name in _wanted(values) if values.get("use_phonemes") else ():
         extra, modules = PACKAGES.get(name, ("", ()))
-        missing = [module for module in modules if find_spec(module) is None]
+        missing = [module for module in modules if installed(module) is None]
         if missing:
             raise SettingsError(
                 f"{path.parent} was trained on the phonemes of {name}, which needs: {', '.join(missing)}.",
