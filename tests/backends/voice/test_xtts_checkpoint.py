@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict, fields
-from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -159,17 +158,10 @@ def test_the_published_configuration_has_the_published_sizes():
     assert json.dumps(ROW.languages)
 
 
-def test_every_option_reaches_the_network(checkpoint_folder, monkeypatch):
+def test_every_option_reaches_the_network(checkpoint_folder):
     """Each another than it is by itself; what it does is for test_xtts.py to show."""
     from deployments.backends.voice.xtts.sampling import Sampling
 
-    class Unread:
-        languages, speakers = ("en",), MappingProxyType({"Ann": None})
-
-        def __init__(self, *_):
-            pass
-
-    monkeypatch.setattr("deployments.backends.voice.xtts.model.Model", Unread)
     chosen = {
         "temperature": 0.5,
         "top_k": 9,
