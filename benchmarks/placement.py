@@ -20,7 +20,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -291,9 +291,8 @@ def _load(seconds: float) -> Served:
     with ThreadPoolExecutor(CLIENTS) as clients:
         asking = [clients.submit(client, NAMES[i % len(NAMES)]) for i in range(CLIENTS)]
         load = 0.0
-        while not all(each.done() for each in asking):
+        while wait(asking, timeout=0.2).not_done:  # models stay for seconds
             load = max(load, _slowest())
-            time.sleep(0.2)  # they stay for seconds
         for each in asking:
             each.result()
     return Served(sum(moment <= end for moment in answered), waits, load)

@@ -6,7 +6,6 @@ import asyncio
 import io
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, cast
@@ -257,15 +256,16 @@ class Opening:
     """Operations of a server that is opening a session, and goes on doing so."""
 
     def __init__(self) -> None:
-        self.opened: list[float] = []
+        self.begun, self.over = threading.Event(), threading.Event()
         self.ended: list[str] = []
 
     async def begin_live(self, session: str, request: LiveRequest, longest: float) -> None:
-        self.opened.append(longest)
+        self.begun.set()
         await asyncio.Event().wait()
 
     def end_live(self, session: str) -> None:
         self.ended.append(session)
+        self.over.set()
 
 
 @pytest.mark.parametrize("said", [("text", ""), ("text", "x" * MESSAGE_CHARACTERS)])
@@ -287,10 +287,8 @@ def test_a_client_who_leaves_while_a_session_is_opened_ends_it(settings: Setting
     with over_http(cast("Operations", opening), settings) as url:
         with socket(url) as connection:
             connection.send('{"prompt": "her", "size": 128}')
-            while not opening.opened:
-                time.sleep(0.01)
-        while not opening.ended:
-            time.sleep(0.01)
+            assert opening.begun.wait(60)
+        assert opening.over.wait(60)
 
 
 def test_the_longest_text_may_be_escaped(url: str) -> None:
