@@ -14,11 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import gpu_memory, gpu_report
-from benchmarks.gpu_timing import arithmetic, matrix_rate, timed, watched
+from benchmarks import gpu_memory, gpu_report, gpu_voice
+from benchmarks.gpu_timing import arithmetic, matrix_rate, watched
 from pipeline.contracts import Speech, SpeechRequest
-
-TEXT = "The birch canoe slid on the smooth planks, and the sheet was glued to the dark blue background."
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -57,16 +55,11 @@ def measured(chosen: argparse.Namespace, folder: Path, card: bool, tiny: bool) -
     model = voice._model
 
     def said() -> Speech:
-        return Speech.join(voice.speak(SpeechRequest(TEXT, language=next(iter(model.languages)))))
+        return Speech.join(voice.speak(SpeechRequest(gpu_voice.TEXT, language=next(iter(model.languages)))))
 
     flop = arithmetic(model, "said", said)  # and gets warm
-    if card:
-        torch.cuda.reset_peak_memory_stats()
-    seconds = timed(torch, said, card, 5, 1)
-    length = said().seconds
-    figures["sound made, s"] = length
-    figures["heard after, which is when the sentence is said, ms"] = 1000 * seconds
-    figures["real-time factor"] = seconds / length
+    figures |= gpu_voice.spoken(torch, said, card)
+    length = figures["sound made, s"]
     figures["GFLOP a second of sound"] = flop / length / 1e9
     if card:
         figures |= gpu_memory.taken(row, chosen.footprints)

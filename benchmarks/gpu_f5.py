@@ -17,12 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks import gpu_memory, gpu_report
-from benchmarks.gpu_timing import arithmetic, matrix_rate, timed, watched
+from benchmarks import gpu_memory, gpu_report, gpu_voice
+from benchmarks.gpu_timing import arithmetic, matrix_rate, watched
 from deployments.backends import registry
 from pipeline.contracts import Speech, SpeechRequest
-
-TEXT = "The birch canoe slid on the smooth planks, and the sheet was glued to the dark blue background."
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -66,16 +64,11 @@ def measured(chosen: argparse.Namespace, folder: Path, card: bool, tiny: bool) -
     }
 
     def said() -> Speech:
-        return Speech.join(voice.speak(SpeechRequest(TEXT)))
+        return Speech.join(voice.speak(SpeechRequest(gpu_voice.TEXT)))
 
     counted = {name: arithmetic(*part, said) for name, part in parts.items()}  # and gets warm
-    if card:
-        torch.cuda.reset_peak_memory_stats()
-    seconds = timed(torch, said, card, 5, 1)
-    length = said().seconds
-    figures["sound made, s"] = length
-    figures["heard after, which is when the sentence is said, ms"] = 1000 * seconds
-    figures["real-time factor"] = seconds / length
+    figures |= gpu_voice.spoken(torch, said, card)
+    length = figures["sound made, s"]
     spent = {}
     for name, part in parts.items():
         with watched(torch, *part, card) as calls:
