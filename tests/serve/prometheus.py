@@ -26,7 +26,7 @@ class Prometheus:
     """Answers queries. What it scrapes, it scrapes every three seconds: a busy machine may take one."""
 
     def __init__(self, port: int) -> None:
-        self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=10, trust_env=False)
+        self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60, trust_env=False)
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """Each series of the result, with `metric` and `value`. Fails where the expression is none."""

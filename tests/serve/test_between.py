@@ -39,7 +39,7 @@ def test_nobody_calls_a_replica_without_the_token(running: Server) -> None:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             call: Any = ASGIServiceStub(channel).HandleRequest
             with pytest.raises(grpc.RpcError) as caught:
-                call(messages.ASGIRequest(pickled_request_metadata=b"not even a pickle"), timeout=20)
+                call(messages.ASGIRequest(pickled_request_metadata=b"not even a pickle"), timeout=60)
             error: Any = caught.value
             code = error.code()
             # Ray's own ports, beside Serve's, know no such call, or want its token before they say so.

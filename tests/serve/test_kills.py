@@ -85,7 +85,7 @@ def test_how_a_job_is_can_be_asked_while_the_coordinator_does_not_answer(running
     os.kill(coordinator, signal.SIGSTOP)
     try:
         for path in (f"videos/{job['id']}", f"jobs/{job['id']}", "jobs", "videos"):
-            answer = httpx.get(f"{running.url}/api/v1/{path}", timeout=10)
+            answer = httpx.get(f"{running.url}/api/v1/{path}", timeout=30)
             assert answer.status_code == 200, answer.text
             newest = answer.json()["data"][0] if path in ("jobs", "videos") else answer.json()
             assert newest["id"] == job["id"]
