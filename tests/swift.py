@@ -34,8 +34,38 @@ from swift.common.utils import set_swift_dir
 set_swift_dir(folder)
 from swift.common import storage_policy
 storage_policy.reload_storage_policies()
+sys.path.append(folder)
 sys.argv = [module, config, "--verbose"]
 sys.exit(importlib.import_module(module).main())
+"""
+
+# Where an account and a bucket are is looked up once a minute, as with memcached, and not for every request.
+_REMEMBERED = """
+from time import monotonic
+
+class Remembered:
+    def __init__(self):
+        self._held = {}
+
+    def get(self, key, **_):
+        value, end = self._held.get(key, (None, 0))
+        return value if end > monotonic() else None
+
+    def set(self, key, value, time=0, **_):
+        self._held[key] = value, monotonic() + (time or 60)
+
+    def delete(self, key, **_):
+        self._held.pop(key, None)
+
+def filter_factory(*_, **__):
+    held = Remembered()
+
+    def remembering(app):
+        def called(env, start_response):
+            env["swift.cache"] = held
+            return app(env, start_response)
+        return called
+    return remembering
 """
 
 _RINGS = """
@@ -82,7 +112,7 @@ swift_dir = {folder}
 workers = 0
 user = {user}
 [pipeline:main]
-pipeline = healthcheck s3api tempauth bulk slo proxy-server
+pipeline = healthcheck remembered s3api tempauth bulk slo proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
@@ -90,6 +120,8 @@ node_timeout = 60
 conn_timeout = 10
 [filter:healthcheck]
 use = egg:swift#healthcheck
+[filter:remembered]
+paste.filter_factory = remembered:filter_factory
 [filter:s3api]
 use = egg:swift#s3api
 location = us-east-1
@@ -161,6 +193,7 @@ def _start(folder: Path, processes: list[subprocess.Popen[bytes]]) -> S3Server:
     ports = dict(zip(("account", "container", "object", "proxy"), _free_ports(4), strict=True))
     (folder / "disk").mkdir()
     (folder / "swift.conf").write_text(_SWIFT)
+    (folder / "remembered.py").write_text(_REMEMBERED)
     for name, port in ports.items():
         template = _PROXY if name == "proxy" else _STORAGE
         text = template.format(name=name, port=port, folder=folder, user=user, secret=secret)
