@@ -171,7 +171,7 @@ def view() -> dict[str, Any]:
     return Board(APP).shown() or {}
 
 
-def until(true: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+def until(true: Callable[[], Any], what: str, seconds: float = 120) -> Any:
     """What `true` returns once it is true."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -39,7 +39,8 @@ def test_the_deploy_file_deploys_and_replaces_what_runs(running: Server, tmp_pat
     assert kept["result"] == before["result"], "what was made before is still there"
 
     flying = [in_flight(running, take) for take in range(3)]
-    while httpx.get(f"{running.url}/api/v1/videos/{flying[0]}", timeout=30).json()["stage"] != "animating":
+    while (first := httpx.get(f"{running.url}/api/v1/videos/{flying[0]}", timeout=30).json())["stage"] != "animating":
+        assert first["status"] not in ("failed", "completed"), first
         time.sleep(0.05)
     args["video"] = {}
     deploy(running, document, tmp_path, 512)
