@@ -73,7 +73,7 @@ def test_a_finished_video_is_played_as_hls(api: httpx.Client) -> None:
 
 def test_a_video_that_is_being_made_is_played_as_it_grows(api: httpx.Client) -> None:
     """Or is finished at any moment: what is asked for first knows no more of the job than what is asked for next."""
-    job = VideoJob(**api.post("/api/v1/videos", json=ASKED | {"text": SCRIPT * 6, "seed": 9}).json())
+    job = VideoJob(**api.post("/api/v1/videos", json=ASKED | {"text": SCRIPT * 3, "seed": 9}).json())
     content, base = f"/api/v1/videos/{job.id}/content", f"/api/v1/videos/{job.id}/hls"
     while (playlist := api.get(f"{base}/playlist.m3u8")).status_code == 503:
         assert playlist.json()["error"]["code"] == "not_begun"

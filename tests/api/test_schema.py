@@ -34,7 +34,7 @@ PROMISED: list[Any] = [
 ]
 
 
-EXAMPLES = 5
+EXAMPLES = 4
 """Of each route and mode: about a minute in all."""
 
 ENDLESS = "/api/v1/events"

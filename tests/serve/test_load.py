@@ -12,7 +12,7 @@ from tests.conftest import Server
 
 pytestmark = pytest.mark.server
 
-JOBS = 24
+JOBS = 16
 LISTENERS = 30
 
 GROWTH_MEGABYTES = 48
