@@ -45,7 +45,7 @@ def reservations(settings: Settings, placement: Placement) -> dict[str, float]:
     """Gigabytes of a card that each replica reserves, by deployment: as the policy goes by, which knows what was
     measured; before its first decision, as declared. Nothing where there is no card."""
     on_cards = set(arrangement.on_cards(_enabled(settings), settings))
-    declared = {b.deployment: b.vram_gigabytes for b in _enabled(settings) if b.deployment in on_cards}
+    declared = {b.deployment: registry.declared(b, settings) for b in _enabled(settings) if b.deployment in on_cards}
     return declared | {model.model: model.need_gigabytes for model in placement.models}
 
 

@@ -49,6 +49,8 @@ class Backend:
     needs_gpu: bool = False
     vram_gigabytes: float = 0.0
     """Card memory it declares to need, in 2**30 bytes; what is measured counts where it is more."""
+    offloaded_gigabytes: float = 0.0
+    """The same where its option `offload` leaves networks in the host's memory; 0 for one that has no such option."""
     weights: tuple[str, ...] = ()
     """Names of the published models that it loads, as `mouthpiece models list` has them."""
     imports: tuple[str, ...] = ()

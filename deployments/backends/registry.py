@@ -92,6 +92,13 @@ def configured(backend: Backend, settings: Settings) -> dict[str, Any]:
     return taken | dict(settings.options.get(backend.name, {}))
 
 
+def declared(backend: Backend, settings: Settings) -> float:
+    """Gigabytes of a card that it declares to need, set up as it is."""
+    if backend.offloaded_gigabytes and configured(backend, settings).get("offload", "none") != "none":
+        return backend.offloaded_gigabytes
+    return backend.vram_gigabytes
+
+
 def fingerprint(backend: Backend, options: Mapping[str, Any]) -> str:
     """What a backend's results depend on besides the request: SHA-256 over its identity, version and options."""
     package = "" if backend.provider == OURS else _package_version(backend.provider)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from deployments.backends import registry
+from deployments.backends.descriptor import Backend
 from deployments.placement import gpus
 from deployments.placement.facts import FOREVER
 from deployments.placement.footprints import Footprints, key
@@ -25,22 +27,13 @@ LONGEST_REQUEST_SECONDS: Final = 7200.0
 """So long a replica that is to leave may finish what it works on."""
 
 
-class Needing(Protocol):
-    """A backend, as far as placement goes by it."""
-
-    @property
-    def deployment(self) -> str: ...
-    @property
-    def vram_gigabytes(self) -> float: ...
-
-
 def room(settings: Settings) -> float | None:
     """Gigabytes of a card that models may take together, without the margin; None where there is no card."""
     budget = settings.gpu.budget_gigabytes
     return gpus.vram_gigabytes() if budget is None else budget
 
 
-def terms(backend: Needing, settings: Settings, footprints: Footprints, *, default: bool) -> Terms | None:
+def terms(backend: Backend, settings: Settings, footprints: Footprints, *, default: bool) -> Terms | None:
     """None for a model that needs no card, or where there is none. `default` backends are loaded in advance.
 
     Raises `SettingsError` for a model that declares to need more than a card has, naming what would fit it.
@@ -49,10 +42,11 @@ def terms(backend: Needing, settings: Settings, footprints: Footprints, *, defau
     if backend.vram_gigabytes <= 0 or budget is None:
         return None
     name, placement = backend.deployment, settings.placement
-    share(name, backend.vram_gigabytes, budget, settings.gpu.margin_megabytes)
+    declared = registry.declared(backend, settings)
+    share(name, declared, budget, settings.gpu.margin_megabytes, less=_offloaded(backend, declared))
     keep = dict(entry.rsplit("=", 1) for entry in placement.keep).get(name, placement.keep_seconds)
     return Terms(
-        need=footprints.need(key(name, settings), round(backend.vram_gigabytes * gpus.GIBIBYTE)),
+        need=footprints.need(key(name, settings), round(declared * gpus.GIBIBYTE)),
         room=round(budget * gpus.GIBIBYTE) - settings.gpu.margin_megabytes * gpus.MEBIBYTE,
         key=key(name, settings),
         concurrency=CONCURRENCY,
@@ -65,7 +59,13 @@ def terms(backend: Needing, settings: Settings, footprints: Footprints, *, defau
     )
 
 
-def on_cards(backends: Iterable[Needing], settings: Settings) -> tuple[str, ...]:
+def _offloaded(backend: Backend, declared: float) -> tuple[str, float] | None:
+    """The setting by which the model needs less of a card than `declared`, and how much then."""
+    less = backend.offloaded_gigabytes
+    return (f"options.{backend.name}.offload: model", less) if 0 < less < declared else None
+
+
+def on_cards(backends: Iterable[Backend], settings: Settings) -> tuple[str, ...]:
     """Names of the deployments that need a card, none where there is no card."""
     if room(settings) is None:
         return ()

@@ -21,9 +21,12 @@ log = logging.getLogger("mouthpiece.placement")
 
 
 def key(deployment: str, settings: Settings) -> str:
-    """What a measurement holds for: the model, and the size and batch that it is configured to work at."""
+    """What a measurement holds for: the model, the size and batch that it is configured to work at, and what its own
+    options leave off the card."""
     generation = settings.generation
-    return f"{deployment} size={generation.image_size} batch={generation.batch}"
+    offload = settings.options.get(deployment.partition("-")[2], {}).get("offload")
+    beside = "" if offload is None else f" offload={offload}"
+    return f"{deployment} size={generation.image_size} batch={generation.batch}{beside}"
 
 
 def rounded(size: int) -> int:
