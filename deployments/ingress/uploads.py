@@ -22,6 +22,9 @@ JSON_MEGABYTES: Final = 16
 """Largest JSON body: a million characters at twelve bytes each (\\ud83d\\ude00), and room. Parsed, JSON takes up to
 twenty times its size, so that what is enough for files would be too much."""
 
+TEXT_BYTES: Final = 4 * MEGABYTE
+"""Of one text in a form: a million characters at four bytes each."""
+
 KINDS: Final = {
     "extra_forbidden": "unknown_field",
     "missing": "missing_field",
@@ -76,12 +79,13 @@ class BodyLimit:
 async def read(request: Request, contract: type[C], files: tuple[str, ...] = ()) -> C:
     """The body as `contract`. `files` are its bytes fields: parts of a multipart body, refused in JSON.
 
-    In a multipart body other fields are text; `backends.voice=...` sets a nested one, at any depth.
+    In a multipart body other fields are text, as files of UTF-8 too (`text=@script.txt`); `backends.voice=...` sets a
+    nested one, at any depth.
     Raises `InvalidRequest` naming the field, `TooLarge` past the limit.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
-        return check(contract, await _form(request, files))
+        return check(contract, await _form(request, contract, files))
     if kind not in ("", "application/json"):
         raise InvalidRequest(
             f"The body is {kind}.",
@@ -156,20 +160,22 @@ def _refused(constant: str) -> float:
     raise ValueError(f"{constant} is not JSON")
 
 
-async def _form(request: Request, files: tuple[str, ...]) -> dict[str, Any]:
+async def _form(request: Request, contract: type[Contract], files: tuple[str, ...]) -> dict[str, Any]:
     try:
-        form = await request.form(max_files=8, max_fields=64, max_part_size=4 * MEGABYTE)
+        form = await request.form(max_files=8, max_fields=64, max_part_size=TEXT_BYTES)
     except HTTPException as error:
         raise InvalidRequest(str(error.detail), code="invalid_form", field="body") from None
     try:
-        return await _fields(form, files)
+        return await _fields(form, contract, files)
     finally:
         await form.close()
 
 
-async def _fields(form: FormData, files: tuple[str, ...]) -> dict[str, Any]:
+async def _fields(form: FormData, contract: type[Contract], files: tuple[str, ...]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, value in form.multi_items():
+        if isinstance(value, UploadFile) and name not in files and name in contract.model_fields:
+            value = await _text(name, value)
         if name.endswith("[]") and isinstance(value, str):  # as OpenAI's clients write lists
             values = fields.setdefault(name.removesuffix("[]"), [])
             if not isinstance(values, list):
@@ -189,6 +195,19 @@ async def _fields(form: FormData, files: tuple[str, ...]) -> dict[str, Any]:
         else:
             _nest(fields, name, value)
     return fields
+
+
+async def _text(name: str, file: UploadFile) -> str:
+    """Of a field that holds text and came as a file."""
+    data = await file.read(TEXT_BYTES + 1)
+    if len(data) > TEXT_BYTES:
+        raise TooLarge(f"{name} is too large.", field=name, accepted=f"at most {TEXT_BYTES // MEGABYTE} megabytes")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidRequest(
+            f"{name} is no UTF-8 text.", code="invalid_characters", field=name, accepted="text in UTF-8"
+        ) from None
 
 
 def _nest(fields: dict[str, Any], name: str, value: str) -> None:
