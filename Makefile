@@ -29,7 +29,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ty check
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.installed-dev  ## the figures of the README, in one run
+bench: $(VENV)/.installed-dev  ## figures of videos, jobs, load, lips and voices; those below have their own
 	$(BIN)/python -m benchmarks
 
 bench-jobs: $(VENV)/.installed-dev  ## what durability costs

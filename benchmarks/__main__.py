@@ -1,8 +1,10 @@
-"""`make bench`: every figure, one script after the other.
+"""`make bench`: the figures of videos, their parts, jobs and load, one script after the other.
 
     python -m benchmarks [NAME ...]
 
-Wants an idle machine and about twenty minutes. The scripts run by themselves too: `python -m benchmarks.NAME`.
+Wants an idle machine and about twenty minutes. The scripts run by themselves too: `python -m benchmarks.NAME`. Not
+among them: `make bench-stream`, `bench-live`, `bench-long`, `bench-placement` (with `benchmarks.placement_simulation`
+and `placement_decision`), and `bench-gpu`.
 """
 
 from __future__ import annotations
