@@ -105,7 +105,7 @@ class Planner:
             return Sources(tuple(nodes), {}, {"speech": tuple(node.name for node in nodes if node.kind == "speak")})
         audio = await self._recording(request)
         if request.transcript is None:
-            nodes = recognised(self._models, request.backends.transcribe, audio)
+            nodes = recognised(self._models, request, audio)
             return Sources(nodes, {"audio": audio}, {"transcript": ("transcribe",)} if nodes else {})
         found = await self._transcript(request, request.transcript, audio)
         return Sources((found,), {"audio": audio}, {"transcript": (found.name,)})

@@ -64,8 +64,14 @@ def render(
         ),
     ] = None,
     language: Annotated[
-        str, typer.Option("--language", metavar="TAG", help="BCP 47: en, en-gb, de, pt-br ...", rich_help_panel=SAY)
-    ] = "en",
+        str | None,
+        typer.Option(
+            "--language",
+            metavar="TAG",
+            help="BCP 47: en, en-gb, de, pt-br ...; en, and of a recording whose words a backend finds, what it hears.",
+            rich_help_panel=SAY,
+        ),
+    ] = None,
     speed: Annotated[float, typer.Option("--speed", metavar="X", help="Pace, 0.25 to 4.", rich_help_panel=SAY)] = 1.0,
     pitch: Annotated[float, typer.Option("--pitch", metavar="SEMITONES", help="-12 to 12.", rich_help_panel=SAY)] = 0.0,
     portrait: Annotated[

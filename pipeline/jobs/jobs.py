@@ -281,7 +281,14 @@ class Jobs:
             raise Conflict(f"The job {job_id} is {job.state}, not completed.", code="not_completed")
         graph = self._planner.subtitles(Graph.model_validate(await self._journal.read(lambda c: jobs.plan(c, job_id))))
         made = await remade(graph, self._builder, graph.target.name, Rank.of(job.priority, job_id))
-        return unpack_transcript(await asyncio.to_thread(self._artifacts.read, made.artifact))
+        found = unpack_transcript(await asyncio.to_thread(self._artifacts.read, made.artifact))
+        if not found.words:
+            raise Conflict(
+                "Nobody is heard to speak in the recording.",
+                code="no_speech",
+                accepted="a video in which somebody speaks",
+            )
+        return found
 
     def _ended(self, job_id: str) -> None:
         self._webhooks.nudge()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.contracts import Transcript
+from pipeline.contracts import Transcript, VideoRequest
 from pipeline.errors import Conflict, InvalidRequest, InvalidText
 from pipeline.graph import Graph, Node
 from pipeline.models import Models
@@ -25,9 +25,11 @@ def likely(found: Transcript) -> None:
         )
 
 
-def recognised(models: Models, name: str | None, audio: str) -> tuple[Node, ...]:
-    """What finds the words of a recording that nobody wrote down, where a backend is named for it. Raises
-    `InvalidRequest`, code text_needed, for one that can't tell what is said."""
+def recognised(models: Models, request: VideoRequest, audio: str) -> tuple[Node, ...]:
+    """What finds the words of a recording that nobody wrote down, where a backend is named for it: in the language
+    that the request names, or else in whichever is heard. Where nobody is heard to speak the video is made all the
+    same. Raises `InvalidRequest`, code text_needed, for a backend that can't tell what is said."""
+    name = request.backends.transcribe
     if name is None:
         return ()
     backend = models.choose("transcribe", name)
@@ -38,7 +40,9 @@ def recognised(models: Models, name: str | None, audio: str) -> tuple[Node, ...]
             field="transcript",
             accepted="what is said, or a transcribe backend that recognises speech",
         )
-    return (Node(name="transcribe", kind="transcribe", backend=backend, given={"audio": audio}),)
+    named = {"language": request.language.lower()} if "language" in request.model_fields_set else {}
+    wording = {"needed": False, **named}
+    return (Node(name="transcribe", kind="transcribe", backend=backend, parameters=wording, given={"audio": audio}),)
 
 
 def captions(models: Models, graph: Graph) -> Graph:

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.contracts import Transcript
 from pipeline.contracts.words import Contract
-from pipeline.errors import InvalidText
+from pipeline.errors import InvalidAudio, InvalidText
 from pipeline.graph import Node
 from pipeline.nodes.bench import Bench, Inputs, Output, Tell
 from pipeline.nodes.speech import said
@@ -23,6 +23,8 @@ class Wording(Contract):
     sentences: tuple[str, ...] = ()
     """Of `speech`, each by itself."""
     language: str | None = None
+    needed: bool = True
+    """Whether `audio` in which nobody is heard to speak is refused, or has no words."""
 
 
 async def transcribe(node: Node, inputs: Inputs, bench: Bench, _: Tell) -> Output:
@@ -33,7 +35,12 @@ async def transcribe(node: Node, inputs: Inputs, bench: Bench, _: Tell) -> Outpu
         audio = await inputs.one("audio")
         limits = bench.settings.limits
         found = transcribed(bench.models, node.backend, audio, limits, text=wanted.text, language=wanted.language)
-        transcript = (await found)[0]
+        try:
+            transcript = (await found)[0]
+        except InvalidAudio as error:
+            if wanted.needed or error.code != "no_speech":
+                raise
+            transcript = Transcript("", wanted.language or "und", (), None, 0.0, 1.0)
     else:
         transcript = await _own(node.backend, wanted, inputs, bench)
     stored = await bench.keep(pack_transcript(transcript))
