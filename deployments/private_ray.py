@@ -1,4 +1,7 @@
-"""With `forking/`, the one place that leans on Ray's insides. Everything works without it, only slower and larger."""
+"""With `forking/`, the one place that leans on Ray's insides; `placement/private_serve.py` is that for Ray Serve's.
+
+Everything works without it, only slower and larger, and cards may be numbered otherwise.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,29 @@ one that carries workers' logs to the driver, which is told not to print them. `
 
 PYTHON = "_build_python_executable_command_memory_profileable"
 """How Ray's node starts the two agents that the raylet waits for."""
+
+
+def card() -> int | None:
+    """The number on its node of the card that this worker was given, as Ray counts its resources. None where it was
+    given none, and where this version of Ray does not say."""
+    try:
+        from ray._private import worker
+
+        process: Any = worker.global_worker
+        held = process.core_worker.resource_ids().get("GPU")
+        return int(held[0][0]) if held else None
+    except (ImportError, AttributeError, LookupError, TypeError, ValueError) as error:
+        log.warning("this version of Ray does not say which card a worker has: %s", error)
+        return None
+
+
+def actor() -> Any:
+    """The object that this process serves as an actor. Raises `ImportError`, `AttributeError` or `KeyError` where it is
+    none, and where this version of Ray keeps it otherwise."""
+    from ray._private import worker
+
+    process: Any = worker.global_worker
+    return process.actors[process.core_worker.get_actor_id()]
 
 
 def _nothing() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sized
 from itertools import chain, repeat
-from typing import Any, Final
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deployments.placement.private_serve import outbox
 
 GROWING: Final = frozenset({"http.response.body", "websocket.send"})
 LOOK_SECONDS: Final = (0.0, 0.0, 0.001, 0.002, 0.005, 0.01)
@@ -45,20 +46,3 @@ class Backpressure:
                     await asyncio.sleep(next(waits))
 
         await self._app(scope, receive, patient)
-
-
-def outbox(send: Any, depth: int = 8) -> Sized | None:
-    """Where Serve (2.60) keeps the messages sent by `send`, which leads there by what the functions that wrap each
-    other have hold of; None for another server's."""
-    from ray.serve._private.http_util import MessageQueue
-
-    for cell in getattr(send, "__closure__", None) or ():
-        try:
-            held = cell.cell_contents
-        except ValueError:  # not bound yet
-            continue
-        if isinstance(held, MessageQueue):
-            return held._message_queue
-        if depth and callable(held) and (found := outbox(held, depth - 1)) is not None:
-            return found
-    return None

@@ -9,8 +9,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Lock
-from typing import Any, Final
+from typing import Final
 
+from deployments import private_ray
 from deployments.backends import device
 from deployments.placement.board import Board, Report
 from deployments.placement.footprints import rounded
@@ -102,13 +103,11 @@ class Berth:
 
 
 def _number(names: list[int] | list[str]) -> int:
-    """The card's number on its node, as Ray counts its resources; `CUDA_VISIBLE_DEVICES` may call it otherwise."""
-    from ray._private import worker
-
-    process: Any = worker.global_worker
-    held = getattr(process.core_worker, "resource_ids", dict)().get("GPU")
-    if held:
-        return int(held[0][0])
+    """The card's number on its node, as Ray counts its resources, `CUDA_VISIBLE_DEVICES` may call it otherwise; by that
+    where Ray does not say, and 0 for a name that is no number."""
+    number = private_ray.card()
+    if number is not None:
+        return number
     return int(names[0]) if names and str(names[0]).isdigit() else 0
 
 

@@ -1,18 +1,19 @@
-"""The one place that leans on Serve's insides (Ray 2.60): its controller's, and its client's for deploying.
+"""The one place that leans on Serve's insides (Ray 2.60): its controller's, its client's for deploying, and its outbox.
 
-Without the controller's the policy sees less. What they give that the public interface does not:
-replicas that start or stop, the queue as it is and not as a mean, the order in which Serve would stop replicas, another
-share of a card for the next replica, and an end to a start that nobody can otherwise end.
+Without the outbox nobody waits for slow readers. Without the controller's the policy sees less. What they give that the
+public interface does not: replicas that start or stop, the queue as it is and not as a mean, the order in which Serve
+would stop replicas, another share of a card for the next replica, and an end to a start that nobody can otherwise end.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
 from typing import Any, Self
 
+from deployments import private_ray
 from deployments.placement.facts import Phase
 from pipeline.errors import Unavailable
 
@@ -56,10 +57,7 @@ class Controller:
     def here(cls) -> Self | None:
         """None where this process is no controller, or one of another make."""
         try:
-            from ray._private import worker
-
-            process: Any = worker.global_worker
-            return cls(process.actors[process.core_worker.get_actor_id()])
+            return cls(private_ray.actor())
         except (ImportError, AttributeError, KeyError):
             log.warning("Serve's controller is not built as expected: placement goes by what Serve makes public.")
             return None
@@ -156,3 +154,22 @@ def deploy(
             raise Unavailable(f"The application did not start: {found.message}", code="start_failed")
         time.sleep(0.1)
     raise Unavailable(f"The application did not start within {seconds:g} s.", code="start_failed")
+
+
+def outbox(send: Any, depth: int = 8) -> Sized | None:
+    """Where a replica keeps the messages sent by `send`, which leads there by what the functions that wrap each other
+    have hold of; None for another server's, and where this version of Serve keeps them otherwise."""
+    try:
+        from ray.serve._private.http_util import MessageQueue
+    except ImportError:
+        return None
+    for cell in getattr(send, "__closure__", None) or ():
+        try:
+            held = cell.cell_contents
+        except ValueError:  # not bound yet
+            continue
+        if isinstance(held, MessageQueue):
+            return getattr(held, "_message_queue", None)
+        if depth and callable(held) and (found := outbox(held, depth - 1)) is not None:
+            return found
+    return None

@@ -15,7 +15,8 @@ from ray.serve._private.http_util import MessageQueue
 from ray.serve.generated import serve_pb2
 from ray.serve.generated.serve_pb2_grpc import ASGIServiceStub
 
-from deployments.ingress.outbox import Backpressure, outbox
+from deployments.ingress.outbox import Backpressure
+from deployments.placement.private_serve import outbox
 from tests.conftest import Server
 
 pytestmark = pytest.mark.server
