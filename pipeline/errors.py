@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 
 class MouthpieceError(Exception):
@@ -87,6 +87,29 @@ def _rebuild(
     return kind(message, code=code, field=field, accepted=accepted, retry_after=retry_after)
 
 
+LISTED: Final = 12
+"""Names in an error, at most."""
+
+
+def listed(name: str, valid: Iterable[str], *, most: int = LISTED, whole: str = "") -> str:
+    """The names that would have been right, in alphabetical order; of more than `most` those closest to `name`, the
+    closest first, and how many more there are, with where to find them (`whole`)."""
+    names = sorted(set(valid))
+    if len(names) <= most:
+        return ", ".join(names) or "none"
+    from difflib import SequenceMatcher
+
+    matcher = SequenceMatcher(b=name.casefold()[:100], autojunk=False)
+
+    def likeness(candidate: str) -> float:
+        matcher.set_seq1(candidate.casefold()[:100])
+        return matcher.ratio()
+
+    closest = sorted(names, key=likeness, reverse=True)[:most]
+    more = f"and {len(names) - most} more"
+    return ", ".join([*closest, f"{more} ({whole})" if whole else more])
+
+
 class UserError(MouthpieceError):
     status = 400
     default_code = "bad_request"
@@ -102,14 +125,17 @@ class InvalidText(InvalidRequest):
 
 
 class UnknownName(InvalidRequest):
-    """A name that is not in a table. The message lists the names that are."""
+    """A name that is not in a table. What is accepted lists the names that are: of many the closest."""
 
     default_code = "unknown_name"
 
     @classmethod
-    def of(cls, kind: str, name: str, valid: Iterable[str], *, field: str | None = None) -> UnknownName:
-        listed = ", ".join(sorted(valid)) or "none"
-        return cls(f"There is no {kind} {name!r} here.", field=field or kind, accepted=listed)
+    def of(
+        cls, kind: str, name: str, valid: Iterable[str], *, field: str | None = None, whole: str = ""
+    ) -> UnknownName:
+        """`whole` says where all of the names are to be had, if there are more than are listed."""
+        accepted = listed(name, valid, whole=whole)
+        return cls(f"There is no {kind} {name!r} here.", field=field or kind, accepted=accepted)
 
 
 class InvalidMedia(UserError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from pipeline.contracts import AudioFormat, Samples, Speech, SpeechRequest, VoiceConditioning, VoiceTint
 from pipeline.errors import InvalidAudio, InvalidRequest, NotFound, UnknownName, renamed
@@ -58,6 +59,10 @@ async def _decoded(clip: bytes, limits: Limits) -> tuple[Samples, int]:
     return samples, rate
 
 
+ALL_VOICES: Final = "`mouthpiece voice list` and GET /api/v1/voices have all"
+"""Voices, and the languages that they speak."""
+
+
 class Speaker:
     """Finds the voice that a request means and speaks with it."""
 
@@ -75,7 +80,7 @@ class Speaker:
         builtin = await self._builtin(name)
         if not _speaks(language, (tag for tags in builtin.values() for tag in tags)):
             tags = sorted({tag for tags in builtin.values() for tag in tags})
-            raise UnknownName.of("language", language, tags, field="language")
+            raise UnknownName.of("language", language, tags, field="language", whole=ALL_VOICES)
         if voice is not None and clip is not None:
             raise InvalidRequest(
                 "A voice and a voice clip are two voices.", field="voice_clip", accepted="voice or voice_clip, not both"
@@ -90,7 +95,8 @@ class Speaker:
             base, plus, timbre = voice.partition("+")  # en-us+f3: one voice's language with the timbre of another
             if base not in builtin or (plus and timbre not in builtin):
                 profiles = [profile.name for profile in await asyncio.to_thread(self._shelf.list)]
-                raise UnknownName.of("voice", voice, [*profiles, *builtin], field="voice") from error
+                names = [*profiles, *builtin]
+                raise UnknownName.of("voice", voice, names, field="voice", whole=ALL_VOICES) from error
             if not _speaks(language, builtin[base]):
                 raise InvalidRequest(
                     f"The voice {voice!r} does not speak {language!r}.",

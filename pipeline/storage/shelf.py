@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from pydantic import ValidationError
 
 from pipeline.contracts import Avatar, Consent, VoiceProfile
-from pipeline.errors import Conflict, InvalidRequest, MouthpieceError, NotFound
+from pipeline.errors import Conflict, InvalidRequest, MouthpieceError, NotFound, listed
 from pipeline.ids import is_id
 
 Card = TypeVar("Card", VoiceProfile, Avatar, Consent)
@@ -78,10 +78,11 @@ class Shelf(Generic[Card]):
         if is_id(self._prefix, id_or_name):
             return self._read(id_or_name)
         wanted = _folded(id_or_name)
-        for card in () if self._labels else self.list():
+        cards = () if self._labels else self.list()
+        for card in cards:
             if _folded(card.name) == wanted:
                 return card
-        raise self._missing(id_or_name)
+        raise self._missing(id_or_name, cards)
 
     def rename(self, id_or_name: str, name: str) -> Card:
         """Raises `NotFound`, `Conflict` (name) and `InvalidRequest` (name)."""
@@ -183,8 +184,14 @@ class Shelf(Generic[Card]):
             )
         return name
 
-    def _missing(self, wanted: str) -> NotFound:
-        return NotFound(f"There is no {self._noun} {wanted[:100]!r}.", field=self._noun, accepted="an id or a name")
+    def _missing(self, wanted: str, cards: Sequence[Card] | None = None) -> NotFound:
+        """`cards`, where they were looked through, are those whose names would have been right."""
+        accepted = "an id" if self._labels else "an id or a name"
+        if cards:
+            accepted += f": {listed(wanted, (card.name for card in cards))}"
+        elif cards is not None and not self._labels:
+            accepted += "; there are none yet"
+        return NotFound(f"There is no {self._noun} {wanted[:100]!r}.", field=self._noun, accepted=accepted)
 
     def _damaged(self, identity: str, what: str) -> MouthpieceError:
         return MouthpieceError(f"The {self._noun} {identity} is damaged on disk: {what}.", code="damaged")

@@ -25,7 +25,8 @@ def find(name: str) -> PublishedModel:
     try:
         return MODELS[name]
     except KeyError:
-        raise UnknownName.of("published model", name, MODELS, field="NAME") from None
+        whole = "`mouthpiece models list` has all"
+        raise UnknownName.of("published model", name, MODELS, field="NAME", whole=whole) from None
 
 
 def owner(path: PurePath) -> PublishedModel | None:

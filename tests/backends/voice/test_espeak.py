@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deployments.backends.voice import espeak_library
+from deployments.backends.voice import espeak_library, espeak_voices
 from deployments.backends.voice.espeak import Espeak
 from deployments.backends.voice.world import world
 from pipeline.contracts import Speech, SpeechRequest
@@ -182,12 +182,20 @@ def test_language_tags_find_their_language(espeak, tag, spoken):
     assert say(espeak, "Hello 25.", language=tag).language == spoken
 
 
+def closest(error: UnknownName) -> set[str]:
+    """The names that it lists, a dozen, and says of how many more there are."""
+    *names, more = (error.accepted or "").split(", ")
+    assert len(names) == 12
+    assert more.startswith("and ")
+    return set(names)
+
+
 @pytest.mark.parametrize("tag", ["xx", "tlh-piqd", "", "-", "fo", "en\x00", "../en", "e"])
 def test_unknown_languages_are_refused_at_once(espeak, tag):
     with pytest.raises(UnknownName) as caught:
         espeak.speak(SpeechRequest("Hello", language=tag))
     assert caught.value.field == "language"
-    assert "pt-br" in (caught.value.accepted or "").split(", ")
+    assert closest(caught.value) <= {tag for tags in espeak_voices.voices().values() for tag in tags}
 
 
 def test_voices_by_language_by_timbre_and_by_both(espeak):
@@ -205,7 +213,7 @@ def test_unknown_voices_are_refused_at_once(espeak, voice):
     with pytest.raises(UnknownName) as caught:
         espeak.speak(SpeechRequest("Hello", voice=voice))
     assert caught.value.field == "voice"
-    assert "klatt4" in (caught.value.accepted or "")
+    assert closest(caught.value) <= set(espeak_voices.voices())
 
 
 def test_a_voice_of_another_language_is_refused(espeak):
