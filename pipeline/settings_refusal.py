@@ -30,7 +30,8 @@ def refused(error: ValidationError, origins: Mapping[Key, str]) -> SettingsError
             wanted = _wanted(detail)
             accepted.append(wanted.removeprefix("be "))
             got = "a value that is not shown" if _hidden(key) else _shown(detail["input"])
-            lines.append(f"{place}: {name} must {wanted}, got {got}.")
+            where = place if place.rpartition(" ")[2] == name else f"{place}: {name}"  # --set KEY names it already
+            lines.append(f"{where} must {wanted}, got {got}.")
     unknown = details[0][1]["type"] == "extra_forbidden"
     return SettingsError(
         "\n".join(lines),

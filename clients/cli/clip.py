@@ -86,7 +86,7 @@ def clip(
 
       mouthpiece clip --prompt "old man, grey beard" --camera orbit_left --width 720 --height 1280 -o man.webm
     """
-    sources.one_of({"--picture": picture, "--prompt": prompt}, required=True)
+    sources.one_of({"--picture": picture, "--prompt": prompt}, required=True, what="to make a film of")
     if detach:
         detachable(at.address, output)
     elif output is None:

@@ -20,6 +20,16 @@ Server = Annotated[
         rich_help_panel=SERVER,
     ),
 ]
+RunningServer = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        envvar="MOUTHPIECE_SERVER",
+        help="The running server to ask; this command needs one.",
+        rich_help_panel=SERVER,
+    ),
+]
 Config = Annotated[
     Path | None,
     typer.Option(

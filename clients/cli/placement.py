@@ -19,7 +19,12 @@ app = typer.Typer(
 published.add(app)
 
 Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="As voice-xtts; `models list` has them.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A model on a card, as voice-xtts; `models list --server URL` has them.",
+        show_default=False,
+    ),
 ]
 
 

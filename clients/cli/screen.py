@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import MouthpieceError, SettingsError
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-
-    from pipeline.errors import MouthpieceError
 
 
 def result(value: Any) -> None:
@@ -93,8 +93,9 @@ def failure(error: MouthpieceError, *, as_json: bool) -> None:
         return
     from rich.text import Text
 
-    field = f"{error.field}: " if error.field else ""
-    accepted = f" Accepted: {error.accepted}." if error.accepted else ""
+    said = error.message if isinstance(error, SettingsError) else ""  # which has both in it, mostly
+    field = f"{error.field}: " if error.field and error.field not in said else ""
+    accepted = f" Accepted: {error.accepted}." if error.accepted and f"must be {error.accepted}" not in said else ""
     err().print(Text(f"Error: {field}{error.message}{accepted}", style="red"))
 
 

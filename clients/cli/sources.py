@@ -24,8 +24,9 @@ MOST_TEXT: Final = 4_000_000
 """Bytes of a script; a request holds at most a million characters."""
 
 
-def one_of(given: Mapping[str, object], *, required: bool) -> None:
-    """Raises `InvalidRequest` for two values at once, or none where one is `required`. Keys are option names."""
+def one_of(given: Mapping[str, object], *, required: bool, what: str = "to say") -> None:
+    """Raises `InvalidRequest` for two values at once, or none where one is `required`: then there is nothing `what`.
+    Keys are option names."""
     named = [name for name, value in given.items() if value is not None]
     listed = ", ".join(given)
     if len(named) > 1:
@@ -34,7 +35,7 @@ def one_of(given: Mapping[str, object], *, required: bool) -> None:
         )
     if required and not named:
         raise InvalidRequest(
-            "There is nothing to say.", code="missing_field", field=next(iter(given)), accepted=f"one of {listed}"
+            f"There is nothing {what}.", code="missing_field", field=next(iter(given)), accepted=f"one of {listed}"
         )
 
 

@@ -85,7 +85,8 @@ def anywhere(command: Callable[..., None]) -> Callable[..., None]:
 
 def on_server(command: Callable[..., None]) -> Callable[..., None]:
     """A command for a server alone: the same without --config and --set."""
-    return _with(command, {name: COMMON[name] for name in ("address", "as_json", "verbose")})
+    own = {name: COMMON[name] for name in ("as_json", "verbose")}
+    return _with(command, {"address": (options.RunningServer, None), **own})
 
 
 def here(command: Callable[..., None]) -> Callable[..., None]:

@@ -176,21 +176,21 @@ def test_hand_written_resolved_without_a_profile_is_not_believed():
     ("overrides", "message"),
     [
         ({"video.siz": 3}, "--set video.siz: there is no setting video.siz (did you mean video.size?)."),
-        ({"video": 3}, "--set video: video must be a section of keys and values, got 3."),
+        ({"video": 3}, "--set video must be a section of keys and values, got 3."),
         (
             {"profile": "huge"},
-            "--set profile: profile must be 'auto', 'high', 'standard', 'small' or 'cpu', got 'huge'.",
+            "--set profile must be 'auto', 'high', 'standard', 'small' or 'cpu', got 'huge'.",
         ),
-        ({"profile": None}, "--set profile: profile must be 'auto', 'high', 'standard', 'small' or 'cpu', got None."),
-        ({"face.backends": []}, "--set face.backends: face.backends must be a list of at least one name, got []."),
+        ({"profile": None}, "--set profile must be 'auto', 'high', 'standard', 'small' or 'cpu', got None."),
+        ({"face.backends": []}, "--set face.backends must be a list of at least one name, got []."),
         (
             {"face.backends": ["a", "a"]},
-            "--set face.backends: face.backends must not name a backend twice, got ['a', 'a'].",
+            "--set face.backends must not name a backend twice, got ['a', 'a'].",
         ),
-        ({"server.host": "a b"}, "--set server.host: server.host must be a host name or address, got 'a b'."),
+        ({"server.host": "a b"}, "--set server.host must be a host name or address, got 'a b'."),
         ({"options.a.b": float("nan")}, "--set options.a.b: options.a must hold finite numbers and valid text, got"),
         ({"options.A.b": 1}, "--set options.A.b: options.A must be a name of lower-case letters, digits, - and _"),
-        ({"storage.folder": "here"}, "--set storage.folder: storage.folder must be an absolute path, or start with ~/"),
+        ({"storage.folder": "here"}, "--set storage.folder must be an absolute path, or start with ~/"),
     ],
 )
 def test_a_wrong_flag_is_named(overrides, message):
