@@ -4,7 +4,7 @@
 
 Starts the application of serve_config.yaml on a local Ray cluster of its own, sends it one request with a real
 photograph, follows its progress, writes the video, says what was made and how long each stage took, and stops the
-cluster again.
+cluster again, also after Ctrl-C. Exit codes are those of the command line: 0 done, 1 failed, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -32,16 +34,31 @@ TEXT: Final = (
 )
 OUT: Final = Path("out/demo.mp4")
 CONFIG: Final = Path("serve_config.yaml")
+INTERRUPTED: Final = 130
+ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals after which the cluster is stopped."""
 
 
 def main() -> int:
+    for number in ENDS:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        return _demo()
+    except KeyboardInterrupt:
+        screen.note("Interrupted.")
+        return INTERRUPTED
+
+
+def _demo() -> int:
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else OUT
     out.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mouthpiece-demo-") as folder:
         screen.note("Starting Ray and the application of serve_config.yaml ...")
-        server = _server(Path(folder))
+        server = None
         try:
+            with _undisturbed():  # a server that was started is known here, and so is stopped
+                server = _server(Path(folder))
             urls = _ready(server)
             ready = time.monotonic()
             screen.note(f"Ready after {ready - began:.1f} s at {urls['http']}")
@@ -51,14 +68,8 @@ def main() -> int:
             return 1
         finally:
             screen.note("Stopping the cluster ...")
-            if server.poll() is None:
-                server.send_signal(signal.SIGINT)
-            try:
-                server.wait(60)
-            except subprocess.TimeoutExpired:
-                # Killed, it leaves its cluster: Ray's own processes end when they miss it.
-                server.kill()
-                screen.note("The cluster did not stop within a minute; `ray stop` ends what is left of it.")
+            if server is not None:
+                _stop(server)
 
 
 def _make(url: str, out: Path, ready: float) -> int:
@@ -98,7 +109,33 @@ def _server(folder: Path) -> subprocess.Popen[str]:
     )
     flags = [flag for setting in settings for flag in ("--set", setting)]
     command = [sys.executable, "-m", "clients.cli.main", "serve", "--config", str(CONFIG), "--json", *flags]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    # In a session of its own, the terminal's Ctrl-C reaches this process alone, which stops the server in its own time.
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def _stop(server: subprocess.Popen[str]) -> None:
+    if server.poll() is None:
+        server.terminate()
+    try:
+        server.wait(60)
+    except subprocess.TimeoutExpired:
+        # Killed, it leaves its cluster: Ray's own processes end when they miss it.
+        server.kill()
+        screen.note("The cluster did not stop within a minute; `ray stop` ends what is left of it.")
+
+
+@contextmanager
+def _undisturbed() -> Generator[None]:
+    """Within it, an interruption waits until its end."""
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in ENDS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _ready(server: subprocess.Popen[str]) -> dict[str, str]:
