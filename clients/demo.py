@@ -55,7 +55,7 @@ def _demo() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mouthpiece-demo-") as folder:
         screen.note("Starting Ray and the application of serve_config.yaml ...")
-        server = None
+        server, urls = None, None
         try:
             with _undisturbed():  # a server that was started is known here, and so is stopped
                 server = _server(Path(folder))
@@ -69,7 +69,8 @@ def _demo() -> int:
         finally:
             screen.note("Stopping the cluster ...")
             if server is not None:
-                _stop(server)
+                # Until it is ready it may not take SIGINT quietly, and with Ray in it no SIGTERM.
+                _stop(server, signal.SIGINT if urls else signal.SIGTERM)
 
 
 def _make(url: str, out: Path, ready: float) -> int:
@@ -113,9 +114,9 @@ def _server(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
 
-def _stop(server: subprocess.Popen[str]) -> None:
+def _stop(server: subprocess.Popen[str], number: signal.Signals) -> None:
     if server.poll() is None:
-        server.terminate()
+        server.send_signal(number)
     try:
         server.wait(60)
     except subprocess.TimeoutExpired:
