@@ -6,6 +6,7 @@ Measured with MediaPipe's own face mesh, run on each decoded frame by itself, no
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,11 @@ def frames(path: Path) -> list[NDArray[Any]]:
 
 def measure(path: Path) -> Lips:
     """Looks at every frame of a video file."""
+    return watched(frames(path))
+
+
+def watched(pictures: Iterable[NDArray[Any]]) -> Lips:
+    """Looks at RGB pictures."""
     gaps, widths = [], []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -49,7 +55,7 @@ def measure(path: Path) -> Lips:
 
         mesh: Any = face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True)
         with mesh:
-            for picture in frames(path):
+            for picture in pictures:
                 found = mesh.process(picture).multi_face_landmarks
                 if not found:
                     gaps.append(np.nan)

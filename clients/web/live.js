@@ -4,6 +4,7 @@
 const START = 0.5;    // seconds that are there before it plays
 const BEHIND = 2.0;   // seconds behind what has come after which it catches up, as when the page was hidden
 const KEPT = 20.0;    // seconds of the past that are kept
+const TYPE = 'video/mp4; codecs="avc1.640028,mp4a.40.2"'; // about what comes; what does come, the server says
 
 const body = document.body;
 const video = document.querySelector("video");
@@ -47,10 +48,7 @@ class Session {
   async told(news) {
     if (news.type === "ready") {
       await this.opened;
-      if (this.ended) return;
-      this.buffer = this.source.addSourceBuffer(news.content_type);
-      this.buffer.addEventListener("updateend", () => this.next());
-      this.next();
+      if (!this.ended) this.take(news.content_type);
     } else if (news.type === "interrupted") {
       // What has come already is still seen, for as long as it lasts, and not heard.
       this.coming = this.coming.filter(({ at }) => at <= video.currentTime);
@@ -59,6 +57,19 @@ class Session {
       show(news.error.message + (news.error.accepted ? ` (${news.error.accepted})` : ""));
     }
     if (news.type === "listening" || news.type === "speaking") this.coming.push(news);
+  }
+
+  take(type) {
+    const why = lacking(type);
+    if (why) return this.close(why);
+    try {
+      this.buffer = this.source.addSourceBuffer(type);
+    } catch (error) {
+      return this.close(`${unplayable(type)} (${error.message})`);
+    }
+    this.buffer.addEventListener("updateend", () => this.next());
+    this.buffer.addEventListener("error", () => this.close(unplayable(type)));
+    this.next();
   }
 
   add(data) {
@@ -110,6 +121,19 @@ class Session {
   }
 }
 
+// What this browser would need to play the type, in words; "" where it has it.
+function lacking(type) {
+  if (!window.MediaSource) {
+    return "This browser can't play video that is still being made: it has no Media Source Extensions. " +
+      "Chrome, Edge, Firefox and Safari on computers have them.";
+  }
+  return MediaSource.isTypeSupported(type) ? "" : unplayable(type);
+}
+
+function unplayable(type) {
+  return `This browser can't play H.264 video with AAC sound as it comes: ${type}`;
+}
+
 function state(name) {
   body.dataset.state = name;
   document.getElementById("state").textContent = STATES[name];
@@ -153,8 +177,10 @@ opening.portrait.addEventListener("change", () => {
 opening.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (session || body.dataset.state !== "closed") return;
+  const why = lacking(TYPE);
+  show(why);
+  if (why) return;
   state("opening");
-  show("");
   const request = asked();
   for (const name of ["prompt", "language", "voice"]) {
     if (opening[name].value.trim()) request[name] = opening[name].value.trim();
@@ -189,6 +215,7 @@ saying.text.addEventListener("keydown", (event) => {
   }
 });
 
+video.addEventListener("error", () => session?.close(`This browser can't decode the video. ${video.error?.message ?? ""}`));
 document.getElementById("interrupt").addEventListener("click", () => session?.send({ type: "interrupt" }));
 document.getElementById("leave").addEventListener("click", () => session?.close(""));
 document.addEventListener("keydown", (event) => event.key === "Escape" && session?.send({ type: "interrupt" }));

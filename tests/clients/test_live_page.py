@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import av
 import httpx
+import numpy as np
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from benchmarks.lips import correlation, watched
 from deployments.ingress.api import make_api
 from deployments.operations import Operations
 from pipeline.contracts.live import LiveRequest
@@ -25,6 +28,10 @@ from tests.clients.conftest import served
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+RATE = 25
+SAMPLES = 48_000 // RATE
+"""A frame's."""
+
 LISTENING = """
 () => {
   const video = document.querySelector("video");
@@ -34,15 +41,17 @@ LISTENING = """
   source.connect(analyser);
   analyser.connect(context.destination);
   const samples = new Float32Array(analyser.fftSize);
-  window.seen = { frames: [], stalls: [], loud: 0 };
+  window.seen = { frames: [], waits: [], loud: 0, begin: null, pieces: 0 };
   const shown = (_, { mediaTime }) => {
     window.seen.frames.push(mediaTime);
+    window.seen.begin ??= video.buffered.start(0);
+    window.seen.pieces = Math.max(window.seen.pieces, video.buffered.length);
     video.requestVideoFrameCallback(shown);
   };
   video.requestVideoFrameCallback(shown);
   video.addEventListener("waiting", () => {
     const last = video.buffered.length - 1;
-    window.seen.stalls.push(last < 0 ? 0 : video.buffered.end(last) - video.currentTime);
+    if (window.seen.frames.length) window.seen.waits.push(video.buffered.end(last) - video.currentTime);
   });
   setInterval(() => {
     analyser.getFloatTimeDomainData(samples);
@@ -74,6 +83,7 @@ class Heard:
 
     def __init__(self, page: Page) -> None:
         self.data = b""
+        self.news: list[dict[str, Any]] = []
         self.requests: list[str] = []
         self.complaints: list[str] = []
         page.on("websocket", lambda socket: socket.on("framereceived", self._received))
@@ -84,6 +94,12 @@ class Heard:
     def _received(self, payload: str | bytes) -> None:
         if isinstance(payload, bytes):
             self.data += payload
+        else:
+            self.news.append(json.loads(payload))
+
+    def frame(self, kind: str) -> int | None:
+        """Frame of the video from which on the first news of this kind holds; None where there was none."""
+        return next((round(news["at"] * RATE) for news in self.news if news["type"] == kind), None)
 
 
 def state(page: Page, name: str) -> None:
@@ -99,7 +115,9 @@ def until(page: Page, expression: str) -> None:
     raise AssertionError(expression)
 
 
-def test_the_page_plays_a_session(url: str, browser: Browser, photo: bytes, tmp_path: Path) -> None:
+def test_the_page_plays_a_session(
+    url: str, browser: Browser, photo: bytes, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     page = browser.new_page(viewport={"width": 700, "height": 900})
     heard = Heard(page)
     page.goto(f"{url}/live?size=256&seed=4")
@@ -126,8 +144,11 @@ def test_the_page_plays_a_session(url: str, browser: Browser, photo: bytes, tmp_
         "(({videoWidth, currentTime, error}) => ({videoWidth, currentTime, error}))(document.querySelector('video'))"
     )
     assert (facts["videoWidth"], facts["error"]) == (256, None)
+    record_property("waits", seen["waits"])
     # It never waited for what had come; a busy machine may have sent it late.
-    assert [ahead for ahead in seen["stalls"] if ahead > 0.1] == []
+    assert [ahead for ahead in seen["waits"] if ahead > 0.1] == []
+    # Pictures and sound are there from the same moment on, and without a gap: what is buffered is what both have.
+    assert (seen["begin"], seen["pieces"]) == (pytest.approx(0, abs=0.001), 1)
     frames = seen["frames"]
     assert frames == sorted(frames)
     assert len(frames) > 20
@@ -141,10 +162,27 @@ def test_the_page_plays_a_session(url: str, browser: Browser, photo: bytes, tmp_
     }
     page.close()
     with av.open(io.BytesIO(heard.data), "r") as file:
-        pictures = sum(1 for packet in file.demux(video=0) if packet.size) / 25
+        pictures = list(file.decode(video=0))
     with av.open(io.BytesIO(heard.data), "r") as file:
-        sound = sum(frame.samples for frame in file.decode(audio=0)) / 48_000
-    assert abs(pictures - sound) < 1 / 25
+        sound = list(file.decode(audio=0))
+    for parts, each in ((pictures, 1 / RATE), (sound, 1024 / 48_000)):
+        assert [part.time for part in parts] == pytest.approx([number * each for number in range(len(parts))])
+    samples = np.concatenate([part.to_ndarray().mean(0) for part in sound])
+    assert abs(len(pictures) / RATE - len(samples) / 48_000) < 1 / RATE
+    begin = max(0, (heard.frame("speaking") or 0) - RATE)
+    end = heard.frame("interrupted")  # then the sound is gone at once, and the mouth closes
+    together(pictures[begin:end], samples[begin * SAMPLES :])
+
+
+def together(pictures: list[av.VideoFrame], samples: np.ndarray) -> None:
+    """That the mouth in the pictures opens with the sound that begins with them. On videos of this face with other
+    texts, opening and loudness correlated with r 0.77 to 0.91, always best at the same frame."""
+    lips = watched(picture.to_ndarray(format="rgb24") for picture in pictures)
+    assert lips.missing == 0
+    frames = samples[: len(pictures) * SAMPLES].reshape(len(pictures), SAMPLES)
+    r, lag = correlation(lips.gap, np.sqrt(np.mean(frames**2, axis=1)), furthest=8)
+    assert r > 0.5
+    assert abs(lag) <= 2
 
 
 def shot(page: Page, name: str) -> None:
@@ -167,6 +205,38 @@ def test_what_is_wrong_is_shown_and_another_try_works(url: str, browser: Browser
     until(page, "document.querySelector('video').currentTime > 0.2")
     page.click("text=Leave")
     state(page, "closed")
+    page.close()
+
+
+WITHOUT = {
+    "no media source": ("delete window.MediaSource", "no Media Source Extensions"),
+    "not its type": ("MediaSource.isTypeSupported = () => false", "can't play H.264 video with AAC sound"),
+    "not the type that comes": (
+        "window.times = 0; MediaSource.isTypeSupported = () => window.times++ === 0",
+        "can't play H.264 video with AAC sound",
+    ),
+    "no buffer": (
+        "MediaSource.prototype.addSourceBuffer = () => { throw new DOMException('Enough of them.') }",
+        "Enough of them.",
+    ),
+}
+"""What takes it away from a browser, and what the page says then."""
+
+
+@pytest.mark.parametrize(("lost", "told"), WITHOUT.values(), ids=WITHOUT)
+def test_a_browser_that_can_not_play_is_told_so(url: str, browser: Browser, lost: str, told: str) -> None:
+    page = browser.new_page()
+    heard = Heard(page)
+    page.add_init_script(lost)
+    page.goto(f"{url}/live?size=128&prompt=a+man")
+    page.click("text=Begin")
+    page.wait_for_selector("#error:not([hidden])")
+    assert told in page.inner_text("#error")
+    state(page, "closed")
+    assert page.is_visible("#opening")
+    shot(page, "can-not-play")
+    until(page, "session === null")
+    assert heard.complaints == []
     page.close()
 
 
