@@ -142,6 +142,7 @@ function state(name) {
 function show(message) {
   problem.textContent = message;
   problem.hidden = !message;
+  if (message) problem.scrollIntoView({ block: "nearest" });
 }
 
 // Further fields of the request, from the address: /live?size=256&seed=7.
