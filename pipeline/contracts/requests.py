@@ -72,7 +72,8 @@ class VideoRequest(Contract):
     transcript: Text | None = None
     """What is said in `audio`, where that is known. Its words are found in time by the transcribe backend, for
     subtitles; and the lips follow its sounds, unless a network that hears for itself moves them. Without it, a
-    transcribe backend that is named in `backends`, and recognises speech, does the same with what it hears."""
+    transcribe backend that is named in `backends`, and recognises speech, does the same with what it hears: in
+    `language` if that is given. Where it hears nobody, the lips follow the sound."""
     voice: Name | None = None
     """Voice profile id or name, or a built-in voice of the voice backend."""
     voice_clip: bytes | None = None
