@@ -217,7 +217,7 @@ def test_detached(command: Command, there: Standin) -> None:
     assert (sent.code, sent.err) == (0, "")
 
 
-DEFAULTS = {"language": "en", "speed": 1.0, "pitch": 0.0, "seed": 0, "blink": True, "backends": {}, "drawing": {}}
+DEFAULTS = {"speed": 1.0, "pitch": 0.0, "seed": 0, "blink": True, "backends": {}, "drawing": {}}
 
 
 @pytest.mark.parametrize(
