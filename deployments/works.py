@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from deployments.handles import HandleModels
 from deployments.metrics import metrics
 from deployments.runtime import Runtime
-from pipeline.contracts import UsageTable
+from pipeline.contracts import Speech, UsageTable
 from pipeline.errors import Unavailable
 from pipeline.graph import Node
 from pipeline.jobs.builder import Builder
@@ -178,6 +178,8 @@ class _Nobody:
     def started(self, attempt: int) -> None: ...
 
     def told(self, made: int, total: int) -> None: ...
+
+    def said(self, part: Speech) -> None: ...
 
 
 def _database(settings: Settings, folder: Path, runtime: Runtime) -> Database:

@@ -13,6 +13,7 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from pipeline import timings
+from pipeline.contracts import Speech
 from pipeline.errors import BackendFailed, Damaged, MouthpieceError, NotFound, StorageFull
 from pipeline.graph import Node, content_key
 from pipeline.jobs.journal import Journal
@@ -36,6 +37,10 @@ class Watcher(Protocol):
 
     def told(self, made: int, total: int) -> None: ...
 
+    def said(self, part: Speech) -> None:
+        """The next part of a speech. After `started`, it is said anew from its beginning."""
+        ...
+
 
 class Lost(Exception):
     """An artifact that a node is made from is gone or damaged."""
@@ -52,9 +57,28 @@ class _Flight:
     watchers: list[Watcher] = field(default_factory=list)
     attempt: int = 0
     last: tuple[int, int] | None = None
+    said: list[Speech] = field(default_factory=list)
+    """The parts of a speech that this attempt has made."""
     digests: set[str] = field(default_factory=set)
     """What it reads, and what it has found."""
     task: asyncio.Task[tuple[Made, bool]] | None = None
+
+
+class _Told:
+    """Tells all who want a node how far it is."""
+
+    def __init__(self, flight: _Flight) -> None:
+        self._flight = flight
+
+    def __call__(self, made: int, total: int) -> None:
+        self._flight.last = (made, total)
+        for watcher in self._flight.watchers:
+            watcher.told(made, total)
+
+    def said(self, part: Speech) -> None:
+        self._flight.said.append(part)
+        for watcher in self._flight.watchers:
+            watcher.said(part)
 
 
 class Builder:
@@ -93,6 +117,8 @@ class Builder:
             watcher.started(flight.attempt)
             if flight.last is not None:
                 watcher.told(*flight.last)
+            for part in flight.said:
+                watcher.said(part)
         assert flight.task is not None  # noqa: S101 - set where it was made
         flight.watchers.append(watcher)
         try:
@@ -154,6 +180,7 @@ class Builder:
                 self._metrics.started(kind.medium, time.perf_counter() - waiting)
                 self._metrics.queued(kind.medium, turns.waiting)
                 flight.attempt += 1
+                flight.said = []
                 for watcher in flight.watchers:
                     watcher.started(flight.attempt)
                 await self._readable(digests)
@@ -218,15 +245,10 @@ class Builder:
                 raise Lost(digest, error.message) from error
 
     async def _make(self, node: Node, inputs: Inputs, flight: _Flight) -> Output:
-        def tell(made: int, total: int) -> None:
-            flight.last = (made, total)
-            for watcher in flight.watchers:
-                watcher.told(made, total)
-
         ledger = timings.Timings()
         timings.current.set(ledger)
         with ledger.measure(node.kind):
-            output = await KINDS[node.kind].make(node, inputs, self._bench, tell)
+            output = await KINDS[node.kind].make(node, inputs, self._bench, _Told(flight))
         spent = ledger.seconds()
         spent.pop("total")
         calls: list[JsonValue] = [list(astuple(call)) for call in ledger.calls]

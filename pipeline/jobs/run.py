@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from pydantic import JsonValue
 
-from pipeline.contracts import ErrorBody
+from pipeline.contracts import ErrorBody, Speech
 from pipeline.errors import Damaged, MouthpieceError
 from pipeline.graph import Graph, Node
 from pipeline.jobs.builder import Builder, Lost, known_error
@@ -149,6 +149,9 @@ class _Told:
     def told(self, made: int, total: int) -> None:
         if self._job is not None:
             self._job.work_moves(self._node, made, total)
+
+    def said(self, part: Speech) -> None:
+        """The job has it when it is whole."""
 
 
 async def remade(graph: Graph, builder: Builder, name: str, rank: Rank) -> Made:

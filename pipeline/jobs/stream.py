@@ -1,7 +1,8 @@
 """A talking video that is watched while it is made: sentences are spoken, stretches drawn, both sent as they come.
 
-While one stretch is on its way to the reader, the next are drawn and the sentence after them is spoken, and no more: a
-reader who takes his time has it made no faster, and one who goes away ends it.
+A stretch is drawn as soon as what is heard around it has been spoken, in the middle of a sentence as well. While one is
+on its way to the reader, the next are drawn and the sentence after them is spoken, and no more: a reader who takes his
+time has it made no faster, and one who goes away ends it.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ from typing import Final
 from pipeline.contracts import AnimationRequest, CodedStretch, Encoding, Speech, sample_at
 from pipeline.graph import Graph
 from pipeline.jobs.builder import Builder
+from pipeline.jobs.listening import spoken
 from pipeline.jobs.run import remade
 from pipeline.jobs.turns import Rank
 from pipeline.media.fragments import FragmentWriter
 from pipeline.nodes.bench import Bench, Inputs
 from pipeline.nodes.film import Shot
 from pipeline.nodes.receive import check_size
-from pipeline.nodes.sound import Sound, ahead
+from pipeline.nodes.sound import Part, Sound, ahead
 from pipeline.nodes.speech import heard
 from pipeline.nodes.stretching import asked_for, forget
-from pipeline.storage.parcels import unpack_portrait, unpack_speech
+from pipeline.storage.parcels import unpack_portrait
 from pipeline.streams import to_its_end
 
 FIRST_SECONDS: Final = (0.5, 0.5, 0.5, 0.5, 1.0, 1.0, 1.0, 1.5)
@@ -62,7 +64,7 @@ class Stream:
         """The file, in pieces that are not empty. Raises what its parts raise; of what is said, `TooLarge` where it
         lasts too long or grows too large and `InvalidText` where it is nothing."""
         sentences = "speech" in self._film.inputs
-        parts = ahead(self._sentences()) if sentences else self._recording()
+        parts: AsyncGenerator[Part | Speech] = ahead(self._sentences()) if sentences else self._recording()
         async with aclosing(parts):
             sound = Sound(parts, sentences=sentences)
             portrait = await self._seen_and_heard(sound)
@@ -143,10 +145,9 @@ class Stream:
         digests = await self._digests("audio", "transcript")
         yield await heard(Inputs(self._bench.artifacts, digests), self._bench.settings.limits, self._shot.language)
 
-    async def _sentences(self) -> AsyncGenerator[Speech]:
+    def _sentences(self) -> Iterator[AsyncGenerator[Speech]]:
         for name in self._film.inputs["speech"]:
-            digest = await self._made(name)
-            yield unpack_speech(await asyncio.to_thread(self._bench.artifacts.read, digest))
+            yield spoken(self._graph, self._builder, self._bench.artifacts, name, self._rank)
 
     async def _digests(self, *roles: str) -> dict[str, tuple[str, ...]]:
         """Of what plays these roles in the film, as far as anything does."""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
+from pipeline.contracts import Speech
 from pipeline.models import Models
 from pipeline.settings import Settings
 from pipeline.storage.artifacts import Artifacts, Stored
@@ -18,6 +19,14 @@ class Tell(Protocol):
     """Told how much of a node is done, of how much."""
 
     def __call__(self, made: int, total: int) -> None: ...
+
+
+class TellSpeech(Tell, Protocol):
+    """Told what is said as well."""
+
+    def said(self, part: Speech) -> None:
+        """The next part of the speech that the node makes, as soon as that is there."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

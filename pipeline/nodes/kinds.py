@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from pipeline.contracts import Capability, StepKind
 from pipeline.graph import Node
-from pipeline.nodes.bench import Bench, Inputs, Output, Tell
+from pipeline.nodes.bench import Bench, Inputs, Output, TellSpeech
 from pipeline.nodes.draw import draw
 from pipeline.nodes.dub import dub
 from pipeline.nodes.enlarge import enlarge
@@ -32,7 +32,7 @@ class Kind:
     medium: Medium
     stage: str
     """What is being done, for people."""
-    make: Callable[[Node, Inputs, Bench, Tell], Awaitable[Output]]
+    make: Callable[[Node, Inputs, Bench, TellSpeech], Awaitable[Output]]
 
 
 KINDS: Final[Mapping[StepKind, Kind]] = {

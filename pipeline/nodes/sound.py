@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
 
 from pipeline.contracts import Samples, Speech
 from pipeline.nodes.speech import closed, nothing_said
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a sentence, in order; a sentence has any number of them."""
+
+    speech: Speech
+    sentence: int
+    """Which one of all."""
+
+
 class Sound:
     """`parts` one after another, joined to the sample, as far as anybody needs them. One event loop.
 
-    With `sentences`, those that say nothing are left out, and the last one ends with the short pause that a video ends
-    with: of the pause after a sentence, no more than that is known before the next one has come.
+    With `sentences`, each `Speech` is one, or each run of `Part` of one; those that say nothing are left out, and the
+    last one ends with the short pause that a video ends with. Of the silence at the end of what has come, no more than
+    that is known: the sentence may end there, and be the last.
     """
 
-    def __init__(self, parts: AsyncIterator[Speech], *, sentences: bool) -> None:
+    def __init__(self, parts: AsyncIterator[Speech | Part], *, sentences: bool) -> None:
         self._parts = parts
         self._sentences = sentences
         self._held: list[tuple[int, Speech]] = []
+        """Sentences, each with the sample that it begins with; the last may be unfinished."""
+        self._last: int | None = None
+        """Which sentence that is, of those that come in parts."""
         self._end = 0
         self._turn = asyncio.Lock()
         self.length = 0
@@ -35,11 +50,23 @@ class Sound:
                 part = await anext(self._parts, None)
                 if part is None:
                     self._complete()
-                elif len(part.samples):
-                    self._held.append((self._end, part))
-                    sure = closed(part) if self._sentences else part
-                    self.length = self._end + len(sure.samples)
-                    self._end += len(part.samples)
+                elif isinstance(part, Part):
+                    self._add(part.speech, part.sentence)
+                else:
+                    self._add(part, None)
+
+    def _add(self, speech: Speech, sentence: int | None) -> None:
+        if not len(speech.samples):
+            return
+        if sentence is not None and sentence == self._last:
+            # One by one as all at once: what is spoken is moved by the samples before it in its sentence.
+            at, before = self._held.pop()
+            speech = Speech.join([before, speech])
+        else:
+            at = self._end
+        self._held.append((at, speech))
+        self._last, self._end = sentence, at + len(speech.samples)
+        self.length = at + len((closed(speech) if self._sentences else speech).samples)
 
     def _complete(self) -> None:
         if not self._held:
@@ -51,7 +78,7 @@ class Sound:
 
     @property
     def sample_rate(self) -> int:
-        """Known when the first part is."""
+        """Known when the first part is that is not empty."""
         return self._held[-1][1].sample_rate
 
     def cut(self, start: int, end: int) -> Speech:
@@ -67,22 +94,38 @@ class Sound:
         return self.cut(start, end).samples if start < self.length else self._held[-1][1].samples[:0]
 
     def forget(self, before: int) -> None:
-        """Lets go what nobody asks for any more. The last part stays."""
+        """Lets go what nobody asks for any more. The last sentence stays."""
         self._held = [held for held in self._held[:-1] if held[0] + len(held[1].samples) > before] + self._held[-1:]
 
 
-async def ahead(source: AsyncIterator[Speech]) -> AsyncGenerator[Speech]:
-    """What `source` yields, each made while the one before is in use, and none further ahead. Closing this stops the
-    source."""
+async def ahead(sentences: Iterable[AsyncGenerator[Speech]]) -> AsyncGenerator[Part]:
+    """The parts of the sentences, of which each has at least one.
 
-    async def following() -> Speech | None:
-        return await anext(source, None)
+    A sentence is spoken to its end as fast as that goes, and the next one after it, while parts of it are in use; the
+    one after that when a part of the next has been taken. Closing this stops what is being spoken.
+    """
+    made: asyncio.Queue[Part | None] = asyncio.Queue()
+    begun = asyncio.Semaphore(0)
+    """Released for each sentence of which something has been taken."""
 
-    making = asyncio.create_task(following())
+    async def speak() -> None:
+        try:
+            for number, sentence in enumerate(sentences):
+                async with aclosing(sentence):
+                    async for speech in sentence:
+                        made.put_nowait(Part(speech, number))
+                await begun.acquire()
+        finally:
+            made.put_nowait(None)
+
+    speaking, last = asyncio.create_task(speak()), -1
     try:
-        while (item := await making) is not None:
-            making = asyncio.create_task(following())
-            yield item
+        while (part := await made.get()) is not None:
+            if part.sentence != last:
+                last = part.sentence
+                begun.release()
+            yield part
+        await speaking
     finally:
-        making.cancel()
-        await asyncio.gather(making, return_exceptions=True)
+        speaking.cancel()
+        await asyncio.gather(speaking, return_exceptions=True)

@@ -8,7 +8,7 @@ from pipeline.contracts import Speech, SpeechRequest
 from pipeline.contracts.words import Contract
 from pipeline.errors import InvalidText
 from pipeline.graph import Node
-from pipeline.nodes.bench import Bench, Inputs, Output, Tell
+from pipeline.nodes.bench import Bench, Inputs, Output, TellSpeech
 from pipeline.storage.parcels import pack_speech, unpack_conditioning, unpack_tint
 
 
@@ -22,10 +22,11 @@ class Sentence(Contract):
     pitch: float = 0.0
 
 
-async def speak(node: Node, inputs: Inputs, bench: Bench, _: Tell) -> Output:
+async def speak(node: Node, inputs: Inputs, bench: Bench, tell: TellSpeech) -> Output:
     """`tint`, where given, colours the voice; `conditioning` is whose voice it is. Says it as the middle of a text,
     pause and all, so that it is the same sentence wherever it stands; the end of the text is cut by whoever joins it.
-    What the voice finds nothing to say in is silence, as it is in the middle of a text."""
+    What the voice finds nothing to say in is silence, as it is in the middle of a text. Each part is told as the voice
+    makes it, and what is kept is all of them, joined."""
     said = Sentence.model_validate(node.parameters)
     tint = unpack_tint(await inputs.one("tint")) if "tint" in inputs else None
     conditioning = unpack_conditioning(await inputs.one("conditioning")) if "conditioning" in inputs else None
@@ -39,10 +40,14 @@ async def speak(node: Node, inputs: Inputs, bench: Bench, _: Tell) -> Output:
         final=False,
         conditioning=conditioning,
     )
+    parts: list[Speech] = []
     try:
-        speech = Speech.join([part async for part in bench.models.speak(node.backend, request)])
+        async for part in bench.models.speak(node.backend, request):
+            parts.append(part)
+            tell.said(part)
+        speech = Speech.join(parts)
     except InvalidText as error:
-        if error.code != "nothing_to_say":
+        if error.code != "nothing_to_say" or parts:
             raise
         speech = Speech(np.zeros(0, np.float32), 1, (), said.language)
     stored = await bench.keep(pack_speech(speech))
