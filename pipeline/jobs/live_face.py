@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from fractions import Fraction
 from typing import Final
 
@@ -10,11 +11,12 @@ from pipeline.contracts import AnimationRequest, CodedStretch, Encoding, Speech,
 from pipeline.errors import BackendFailed
 from pipeline.graph import Graph
 from pipeline.jobs.builder import Builder
+from pipeline.jobs.listening import spoken
 from pipeline.jobs.run import remade
 from pipeline.jobs.turns import Rank
 from pipeline.nodes.bench import Bench
 from pipeline.nodes.film import Shot
-from pipeline.storage.parcels import unpack_portrait, unpack_speech
+from pipeline.storage.parcels import unpack_portrait
 
 PRESET: Final = "superfast"
 """x264's, whatever `video.preset` is: what is made at the pace of time is not kept, and four fifths of the work for an
@@ -49,14 +51,13 @@ class LiveFace:
         found = unpack_portrait(await asyncio.to_thread(self._bench.artifacts.read, digest))
         return self._shot.silent(found, digest)
 
-    async def spoken(self, text: str) -> Speech:
-        """One sentence, with the pause after it; of no length where the voice finds nothing to say in it. Raises what
-        the voice raises."""
+    def spoken(self, text: str) -> AsyncGenerator[Speech]:
+        """One sentence, with the pause after it, in parts as the voice makes them; of no length where it finds nothing
+        to say. Raises as `listening.spoken`."""
         sentence = self._sentence
         node = sentence.model_copy(update={"parameters": {**sentence.parameters, "text": text}})
         graph = Graph(nodes=tuple(node if each is sentence else each for each in self._graph.nodes))
-        digest = (await remade(graph, self._builder, node.name, self._rank)).artifact
-        return unpack_speech(await asyncio.to_thread(self._bench.artifacts.read, digest))
+        return spoken(graph, self._builder, self._bench.artifacts, node.name, self._rank)
 
     async def stretch(self, request: StretchRequest) -> CodedStretch:
         """Raises what the lip-sync backend raises, and `BackendFailed` where it made fewer frames."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import replace
 from fractions import Fraction
 from typing import Final, Literal
@@ -22,7 +24,8 @@ from pipeline.contracts import (
 from pipeline.contracts.live import LiveMessage, LiveNews
 from pipeline.errors import Busy, MouthpieceError, TooLarge
 from pipeline.jobs.live_face import LiveFace
-from pipeline.jobs.live_sound import LiveSound, quiet_before, resampled
+from pipeline.jobs.live_sentence import LiveSentence
+from pipeline.jobs.live_sound import LiveSound, quiet_before
 from pipeline.jobs.live_text import LiveText, Whole
 from pipeline.jobs.pace import Pace
 from pipeline.media.fragments import FragmentWriter
@@ -204,15 +207,34 @@ class LiveSession:
                 continue
             text = self._sentences.popleft()
             try:
-                speech = await self._face.spoken(text)
-                if len(speech.samples):
-                    speech = await asyncio.to_thread(resampled, speech, AUDIO_RATE)
-                    drawn = sample_at(self._drawing, AUDIO_RATE, self._fps)
-                    lead = max(0.0, LEAD_SECONDS - quiet_before(speech))
-                    self._sound.say(text, speech, drawn + _samples(lead))
+                await self._say(text)
             except MouthpieceError as error:
+                self._sound.hold(math.inf)
                 self._failed(error)
             self._waiting -= len(text)
+
+    async def _say(self, text: str) -> None:
+        """One sentence, from its first parts on where the voice makes them in time, otherwise when it is finished."""
+        sentence, begun = LiveSentence(AUDIO_RATE), False
+        async with aclosing(self._face.spoken(text)) as parts:
+            async for part in parts:
+                await asyncio.to_thread(sentence.add, part, self._clock())
+                if begun or sentence.in_time:
+                    self._known(text, sentence, begun=begun, whole=False)
+                    begun = True
+        await asyncio.to_thread(sentence.finish)
+        self._known(text, sentence, begun=begun, whole=True)
+
+    def _known(self, text: str, sentence: LiveSentence, *, begun: bool, whole: bool) -> None:
+        speech = sentence.speech
+        if speech is None:
+            return
+        drawn = sample_at(self._drawing, AUDIO_RATE, self._fps)
+        if begun:
+            self._sound.go_on(speech, drawn + _samples(LEAD_SECONDS), whole=whole)
+        else:
+            lead = max(0.0, LEAD_SECONDS - quiet_before(speech))
+            self._sound.say(text, speech, drawn + _samples(lead), whole=whole)
 
     def _tell_ready(self, first: CodedStretch) -> None:
         self._news(
@@ -230,8 +252,15 @@ class LiveSession:
         """What happens in samples `start` to `end`, before they go out."""
         for said in self._sound.beginning(start, end):
             self._told = True
-            at, until = said.at / AUDIO_RATE, said.voiced / AUDIO_RATE
-            self._news(LiveNews(type="speaking", at=round(at, 4), until=round(until, 4), text=said.text))
+            until = self._sound.until(said)
+            self._news(
+                LiveNews(
+                    type="speaking",
+                    at=round(said.at / AUDIO_RATE, 4),
+                    until=None if until is None else round(until / AUDIO_RATE, 4),
+                    text=said.text,
+                )
+            )
         if self._told:
             self._last_said = self.frames
             if self._sound.voiced <= end and not self._waiting:
@@ -245,6 +274,8 @@ class LiveSession:
         self._drawing = self.frames + self._count
         while True:
             cuts = self._sound.cuts
+            # What may not be there in time is not begun: neither lips nor head would get from here to there.
+            self._sound.hold(sample_at(self._drawing, AUDIO_RATE, self._fps) + _samples(LEAD_SECONDS))
             after = sample_at(self._drawing, AUDIO_RATE, self._fps) + self._margin(HEARD_AFTER)
             heard_from = max(0, self.frames - int(HEARD_BEFORE * self._fps) - 1)
             start = sample_at(heard_from, AUDIO_RATE, self._fps)

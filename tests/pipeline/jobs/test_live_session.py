@@ -50,10 +50,10 @@ class Told:
         picture = np.full((128, 128, 3), 7, np.uint8)
         return AnimationRequest(picture, face, Speech(np.zeros(0, np.float32), 1, None, "en"), 128, self.fps)
 
-    async def spoken(self, text: str) -> Speech:
+    async def spoken(self, text: str) -> AsyncGenerator[Speech]:
         self.asked[text] = answer = asyncio.get_running_loop().create_future()
         self._more.set()
-        return await answer
+        yield await answer
 
     async def stretch(self, request: StretchRequest) -> CodedStretch:
         return await self.models.stretch("counted", request, Encoding("mp4", "superfast", 20, even=True))
