@@ -59,9 +59,9 @@ class LiveNews(Contract):
 
     type: Literal["ready", "listening", "speaking", "interrupted", "error", "closed"]
     """`ready`: the video begins with the next binary message. `speaking`: from `at` to `until`, `text` is said; without
-    `until` where the voice has not finished it yet. `listening`: from `at` on, nothing is. `interrupted`: the speech was
-    cut off at `at`, and `text` is what had been said by then of the sentence that was. `error`: something could not be
-    said, or this is the end. `closed`: the video ends at `at`, for this `reason`."""
+    `until` where the voice has not finished it yet. `listening`: from `at` on, nothing is. `interrupted`: the speech
+    was cut off at `at`, and `text` is what had been said by then of the sentence that was. `error`: something could not
+    be said, or this is the end. `closed`: the video ends at `at`, for this `reason`."""
     at: float | None = None
     until: float | None = None
     text: str | None = None
