@@ -52,7 +52,8 @@ class VoiceModel(Protocol):
 
     def speak(self, request: SpeechRequest) -> Iterator[Speech]:
         """Sentences or clauses in order, all at one sample rate, pauses included: one `Speech` each, or several of a
-        voice that is heard before a sentence is finished. Joined, they are what is said.
+        voice that is heard before a sentence is finished. Joined, they are what is said. All of them have phonemes, or
+        none, and so with words: who hears the first does not wait for the last.
 
         Raises `UnknownName` for a language or voice that it does not have, listing those it has.
         """
