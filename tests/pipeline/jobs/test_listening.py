@@ -172,7 +172,7 @@ async def test_who_comes_late_hears_what_was_said_by_then_and_then_the_rest(tmp_
         assert place.models.calls[f"speak {TEXT}"] == 1
 
 
-async def test_who_comes_after_a_death_hears_both_lives(tmp_path: Path, undisturbed: bytes) -> None:
+async def test_who_comes_before_a_death_hears_both_lives(tmp_path: Path, undisturbed: bytes) -> None:
     async with works(tmp_path, Mortal()) as place:
         job = await place.jobs.submit(asked())
         await place.models.spoken.wait()
@@ -181,6 +181,25 @@ async def test_who_comes_after_a_death_hears_both_lives(tmp_path: Path, undistur
         assert first + await rest(place) == undisturbed
         assert (await place.jobs.wait(job.id, 30)).state == "completed"
         assert place.models.calls[f"speak {TEXT}"] == 2
+
+
+async def test_who_comes_after_a_death_hears_the_second_life_only(tmp_path: Path, undisturbed: bytes) -> None:
+    again, go = asyncio.Event(), asyncio.Event()
+
+    async def hook(called: str) -> None:
+        if called == LATE and place.models.deaths:
+            again.set()
+            await go.wait()
+
+    async with works(tmp_path, Mortal()) as place:
+        place.models.hook = hook
+        place.models.die.set()
+        job = await place.jobs.submit(asked())
+        await again.wait()
+        first = await place.streams.begin("str_1", asked())
+        go.set()
+        assert first + await rest(place) == undisturbed
+        assert (await place.jobs.wait(job.id, 30)).state == "completed"
 
 
 async def test_a_sentence_that_was_spoken_before_is_not_spoken_again(tmp_path: Path, undisturbed: bytes) -> None:
