@@ -95,14 +95,14 @@ class Coordinator(LiveCalls):
             for capability, named in handles.items()
             for name in named
         }
-        self._models = HandleModels(handles, configured)
         kept = settings.storage.folder.expanduser()
+        self._desk = _desk(settings, kept, runtime)
+        self._models = HandleModels(handles, configured, self._desk.together)
         shelf, avatars = VoiceStore(kept / "voices"), AvatarStore(kept / "avatars")
         consents = ConsentStore(kept / "consents")
         self._speaker = Speaker(self._models, shelf, settings.limits)
         self._locator = Locator(self._models, settings.limits.image_pixels)
         self._library = Library(self._models, settings, self._speaker, self._locator, shelf, avatars, consents)
-        self._desk = _desk(settings, kept, runtime)
         self._following: asyncio.Task[None] | None = None
         self._works = Works(settings, folder, self._models, self._speaker, avatars, runtime)
 

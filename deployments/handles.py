@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -46,14 +46,17 @@ class HandleModels:
     """Implements `pipeline.models.Models` over Ray Serve deployment handles.
 
     `handles` maps each capability to its enabled backends, the default first; `options` are those of each backend.
+    `together` says whether deployments can be at work at the same time; without it, all can.
     """
 
     def __init__(
         self,
         handles: Mapping[Capability, Mapping[str, DeploymentHandle]],
         options: Mapping[str, Mapping[str, Any]] | None = None,
+        together: Callable[[Collection[str]], Awaitable[bool]] | None = None,
     ) -> None:
         self._handles = handles
+        self._together = together
         self._options = options or {}
         self._fingerprints: dict[tuple[Capability, str], str] = {}
 
@@ -75,6 +78,9 @@ class HandleModels:
             known = registry.fingerprint(row, self._options.get(backend, {}))
             self._fingerprints[capability, backend] = known
         return known
+
+    async def together(self, voice: str, lipsync: str) -> bool:
+        return self._together is None or await self._together((f"voice-{voice}", f"lipsync-{lipsync}"))
 
     async def voices(self, backend: str) -> dict[str, tuple[str, ...]]:
         return await self._call("voice", backend, "voices")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from deployments.placement.board import Board
 from deployments.placement.footprints import Footprints
 from deployments.placement.overview import overview
+from deployments.placement.together import together
 from deployments.placement.wishes import Wishes
 from pipeline.contracts.placement import ModelWish, Placement
 
@@ -36,6 +37,12 @@ class Desk:
         if not self._models:
             return Placement(at=None)
         return await asyncio.to_thread(overview, self._board)
+
+    async def together(self, models: Collection[str]) -> bool:
+        """Whether all of these deployments, two at most, can be at work at the same time."""
+        if len(set(models) & set(self._models)) < 2:
+            return True
+        return together(models, await self.placement())
 
     async def ask(self, model: str, wish: ModelWish) -> Placement:
         """Asks something of a model and returns at once, with how things stood then.
