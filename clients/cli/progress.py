@@ -24,7 +24,8 @@ def follow(jobs: Iterable[VideoJob], *, quiet: bool) -> VideoJob:
 
 def stage(job: VideoJob) -> str:
     """The stage in words, with frames where they are being made."""
-    return f"{job.stage} {job.frames_made}/{job.frames_total} frames" if job.frames_made else job.stage
+    of = f"/{job.frames_total}" if job.frames_total else ""
+    return f"{job.stage} {job.frames_made}{of} frames" if job.frames_made else job.stage
 
 
 def _bar(jobs: Iterable[VideoJob]) -> VideoJob:

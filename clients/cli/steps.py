@@ -92,7 +92,8 @@ def _doing(job: Job) -> str:
 
 
 def _frames(job: Job) -> str:
-    return f"{job.frames_made}/{job.frames_total} frames" if job.frames_made else ""
+    of = f"/{job.frames_total}" if job.frames_total else ""
+    return f"{job.frames_made}{of} frames" if job.frames_made else ""
 
 
 def _told(jobs: Iterable[Job]) -> Job:

@@ -114,7 +114,7 @@ def test_watch_to_the_end(command: Command, there: Standin) -> None:
     assert (ran.code, ran.out) == (0, f"{ID} is completed.\n")
     lines = ran.err.splitlines()
     assert lines[0] == "  0 %  pending"
-    assert lines[-3:] == ["100 %  locate done", "100 %  film done", "100 %  done 30/None frames"]
+    assert lines[-3:] == ["100 %  locate done", "100 %  film done", "100 %  done 30 frames"]
 
 
 def test_watch_for_a_machine(command: Command, there: Standin) -> None:
