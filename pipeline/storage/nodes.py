@@ -43,6 +43,15 @@ def find(c: Connection, key: str) -> Made | None:
     return row and Made(**{name: row[name] for name in Made.__dataclass_fields__})
 
 
+def artifacts(c: Connection, keys: Collection[str]) -> dict[str, str]:
+    """Digests of what was made, by key; without the keys of which nothing was."""
+    found: dict[str, str] = {}
+    for batch in _batches(keys):
+        rows = c.execute(select(nodes.c.key, nodes.c.artifact).where(nodes.c.key.in_(batch)))
+        found |= {row.key: row.artifact for row in rows}
+    return found
+
+
 def record(c: Connection, made: Made) -> None:
     """Keeps it, as used now. Where the key is there already, the first stays."""
     insert_missing(c, nodes, [asdict(made) | {"used_at": made.created_at}])

@@ -50,6 +50,14 @@ def test_nodes_that_are_let_go_name_what_no_other_has(database):
     assert database.run(lambda c: nodes.let_go(c, [B])) == [D]
 
 
+def test_artifacts_are_found_by_many_keys_at_once(database):
+    for made in (MADE, replace(MADE, key=C, artifact=D)):
+        database.run(lambda c, made=made: nodes.record(c, made))
+    asked = [A, *(f"{number:064}" for number in range(1200)), C]
+    assert database.read(lambda c: nodes.artifacts(c, asked)) == {A: B, C: D}
+    assert database.read(lambda c: nodes.artifacts(c, [])) == {}
+
+
 def test_use_keeps_a_node(database):
     kept = lambda since: set(database.read(lambda c: list(references(c, unused_since=since))))  # noqa: E731
     database.run(lambda c: nodes.record(c, MADE))
