@@ -46,7 +46,7 @@ class Step(Contract):
     """The model that does it."""
     key: str | None = None
     """Content key, 64 hex digits: kind, backend and its version, parameters, digests of the inputs. Known once those
-    inputs are."""
+    inputs are; until it is completed, that of a film has the keys of its sentences in place of their digests."""
     artifact: str | None = None
     """SHA-256 of what it made, 64 hex digits."""
     cached: bool = False
@@ -69,6 +69,7 @@ class Job(Contract):
     """What is being done, in a few words."""
     frames_made: int = 0
     frames_total: int | None = None
+    """Known once all of the speech is."""
     priority: int = 0
     attempt: int = 1
     """How often the whole job was started: 2 after the first retry."""

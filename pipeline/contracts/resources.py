@@ -56,10 +56,11 @@ class VideoJob(Contract):
     status: JobState
     progress: Annotated[float, Field(ge=0, le=100)]
     stage: str
-    """What is being done now: queued, speaking (the portrait is prepared meanwhile), animating, moving, done."""
+    """What is being done now: queued, speaking (the portrait is prepared meanwhile), animating (of long videos the
+    rest is spoken meanwhile), moving, done."""
     frames_made: int = 0
     frames_total: int | None = None
-    """Known once the speech is."""
+    """Known once all of the speech is."""
     created_at: datetime
     completed_at: datetime | None = None
     error: ErrorBody | None = None

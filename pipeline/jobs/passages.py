@@ -27,8 +27,9 @@ KIND: Final = "passage"
 
 
 class KeptPassages:
-    """Those of the film with this content key; implements `pipeline.nodes.bench.Passages`. Number 0 is the header, the
-    others are fragments, each kept after the one before it. What is in use is in `digests` as well.
+    """Those of the film with this key, that by which the builder knows it while it is made; implements
+    `pipeline.nodes.bench.Passages`. Number 0 is the header, the others are fragments, each kept after the one before.
+    What is in use is in `digests` as well.
 
     Films share artifacts: those of one size and rate have the same header, and the same fragments as far as they say
     the same. `holding` tells the digests that are worked with, of whatever film.
@@ -53,13 +54,16 @@ class KeptPassages:
         self.used = False
         """Whether there are any, as far as this object knows."""
 
-    async def find(self, number: int) -> bytes | None:
+    async def find(self, number: int, sound: str | None = None) -> bytes | None:
         key = passage_key(self._film, number)
         self._asked = max(self._asked, number)
         made = await self._journal.read(lambda connection: nodes.find(connection, key))
         if made is None:
             return None
         self.used = True
+        if sound is not None and made.facts.get("sound") != sound:
+            await self._let_go(lambda connection: [each.key for each in self._kept(connection, number)])
+            return None
         self._digests.add(made.artifact)
         try:
             return await asyncio.to_thread(self._artifacts.read, made.artifact)
@@ -69,7 +73,7 @@ class KeptPassages:
             await asyncio.to_thread(self._artifacts.delete, made.artifact)
             return None
 
-    async def keep(self, number: int, data: bytes, frames: int) -> None:
+    async def keep(self, number: int, data: bytes, frames: int, sound: str = "") -> None:
         self.used = True
         # Held before it is put: whoever lets it go for another film meanwhile either knows, or finds it new.
         self._digests.add(await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest()))
@@ -81,7 +85,7 @@ class KeptPassages:
             artifact=stored.digest,
             size=stored.size,
             seconds=0.0,
-            facts={"frames": frames},
+            facts={"frames": frames, "sound": sound},
             created_at=datetime.now(UTC),
         )
         await self._journal.write(lambda connection: nodes.record(connection, made))
@@ -92,22 +96,21 @@ class KeptPassages:
         return [made.facts["frames"] for made in kept[1:]]
 
     async def forget(self) -> None:
-        """Lets all of them go. The artifacts that another film has as well stay; so does what was put again meanwhile,
-        until it is swept."""
+        """Lets all of them go."""
+        await self._let_go(lambda connection: [made.key for made in self._kept(connection, least=self._asked)])
+
+    async def _let_go(self, keys: Callable[[Connection], list[str]]) -> None:
+        """The artifacts that another film has as well stay; so does what was put again meanwhile, until it is swept."""
         began = time.time()
-
-        def let_go(connection: Connection) -> list[str]:
-            return nodes.let_go(connection, [made.key for made in self._kept(connection, self._asked)])
-
-        gone = await self._journal.write(let_go)
+        gone = await self._journal.write(lambda connection: nodes.let_go(connection, keys(connection)))
         self._digests.difference_update(gone)
         for digest in gone:
             if digest not in self._holding():
                 await asyncio.to_thread(self._artifacts.discard, digest, began)
 
-    def _kept(self, connection: Connection, least: int = -1) -> Iterator[Made]:
-        """From the header on to the first that is missing after number `least`."""
-        for number in count():
+    def _kept(self, connection: Connection, first: int = 0, least: int = -1) -> Iterator[Made]:
+        """From number `first` on to the first that is missing after number `least`."""
+        for number in count(first):
             made = nodes.find(connection, passage_key(self._film, number))
             if made is not None:
                 yield made

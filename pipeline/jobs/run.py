@@ -13,10 +13,12 @@ from pydantic import JsonValue
 from pipeline.contracts import ErrorBody, Speech
 from pipeline.errors import Damaged, MouthpieceError
 from pipeline.graph import Graph, Node
+from pipeline.jobs.arrivals import Later
 from pipeline.jobs.builder import Builder, Lost, known_error
 from pipeline.jobs.runner import Checkpoint, Checkpoints, Value
 from pipeline.jobs.turns import Rank
 from pipeline.jobs.unfinished import UnfinishedJob
+from pipeline.nodes.kinds import KINDS
 from pipeline.storage.nodes import Made
 
 REMAKES = 3
@@ -67,7 +69,10 @@ class Run:
         self._job = job
         self._builder = builder
         self._ranks = {node.name: Rank.of(priority, job.id, place) for place, node in enumerate(graph.nodes)}
+        self._nodes = {node.name: node for node in graph.nodes}
         self._products: dict[str, asyncio.Task[Product]] = {}
+        self._mended: dict[str, str] = {}
+        """Digests of what was made again, because it was lost, by node name."""
 
     async def build(self, checkpoints: Checkpoints) -> dict[str, Product]:
         """What every node made, by name."""
@@ -82,7 +87,10 @@ class Run:
         return {name: task.result() for name, task in self._products.items()}
 
     async def _node(self, node: Node, checkpoint: Checkpoint) -> Product:
-        made = {name: (await self._products[name]).artifact for name in sorted(node.needs())}
+        gradual = node.inputs.get(KINDS[node.kind].gradual, ())
+        for name in sorted({name for each in gradual for name in self._nodes[each].needs()}):
+            await self._products[name]  # what these will be is known then
+        made = {name: (await self._products[name]).artifact for name in sorted(node.needs() - {*gradual})}
 
         async def step() -> Value:
             return (await self._make(node, made)).value()
@@ -114,21 +122,49 @@ class Run:
         """Makes the node, and first of all again whatever it is made from that can't be read any more."""
         for _ in range(REMAKES):
             try:
-                return await self._builder.make(node, made, self._ranks[node.name], told)
+                return await self._builder.make(node, made, self._ranks[node.name], told, self._later(node))
             except Lost as lost:
                 reason = str(lost)
-                await self._restore(lost, made)
+                await self._restore(lost, node, made)
         raise Damaged(f"{reason} It was made again and was lost again.")
 
-    async def _restore(self, lost: Lost, made: dict[str, str]) -> None:
-        makers = [name for name, digest in made.items() if digest == lost.digest]
+    def _later(self, node: Node) -> Later | None:
+        """What the node takes as it comes."""
+        role = KINDS[node.kind].gradual
+        names = node.inputs.get(role, ())
+        if not names:
+            return None
+
+        async def source(place: int) -> str:
+            name = names[place]
+            await asyncio.wait({self._products[name]})  # whoever no longer waits for it does not cancel it
+            return self._digest(name)
+
+        makers = [self._nodes[name] for name in names]
+        keys = [self._builder.key(each, {name: self._digest(name) for name in each.needs()}) for each in makers]
+        return Later(role, tuple(keys), source, frozenset(each.backend for each in makers))
+
+    async def _restore(self, lost: Lost, node: Node, made: dict[str, str]) -> None:
+        there = made | {name: self._digest(name) for name in node.needs() - made.keys() if self._made(name)}
+        makers = [name for name, digest in there.items() if digest == lost.digest]
         if not makers:
             raise Damaged(str(lost), code="source_lost") from lost
         await self._builder.forget(lost.digest)
         for name in makers:
-            node = next(node for node in self._graph.nodes if node.name == name)
-            below = {each: (await self._products[each]).artifact for each in sorted(node.needs())}
-            made[name] = (await self._rebuilt(node, below, _Told(None, node)))[0].artifact
+            maker = self._nodes[name]
+            below = {each: (await self._products[each]).artifact for each in sorted(maker.needs())}
+            again = (await self._rebuilt(maker, below, _Told(None, maker)))[0].artifact
+            self._mended[name] = again
+            if name in made:
+                made[name] = again
+
+    def _made(self, name: str) -> bool:
+        product = self._products[name]
+        return product.done() and not product.cancelled() and product.exception() is None
+
+    def _digest(self, name: str) -> str:
+        """Of what a node has made, or of what was made in its place. Raises what making it raised."""
+        return self._mended.get(name) or self._products[name].result().artifact
 
 
 class _Told:
@@ -146,9 +182,9 @@ class _Told:
         if self._job is not None:
             self._job.work_begins(self._node, attempt)
 
-    def told(self, made: int, total: int) -> None:
+    def told(self, made: int, total: int, *, sure: bool = True) -> None:
         if self._job is not None:
-            self._job.work_moves(self._node, made, total)
+            self._job.work_moves(self._node, made, total, sure=sure)
 
     def said(self, part: Speech) -> None:
         """The job has it when it is whole."""

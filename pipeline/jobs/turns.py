@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -38,15 +39,19 @@ class Turns:
         return sum(not future.done() for _, _, future in self._waiting)
 
     @asynccontextmanager
-    async def turn(self, rank: Rank) -> AsyncGenerator[None]:
-        await self._acquire(rank)
+    async def turn(self, rank: Rank) -> AsyncGenerator[Turn]:
+        turn = Turn(self, rank)
+        await turn.take()
         try:
-            yield
+            yield turn
         finally:
-            self._free += 1
-            self._wake()
+            turn.give()
 
-    async def _acquire(self, rank: Rank) -> None:
+    def release(self) -> None:
+        self._free += 1
+        self._wake()
+
+    async def acquire(self, rank: Rank) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (rank, next(self._arrivals), future))
         self._wake()
@@ -55,8 +60,7 @@ class Turns:
         except asyncio.CancelledError:
             if future.done() and not future.cancelled():
                 # It was its turn at the very moment that it went away.
-                self._free += 1
-                self._wake()
+                self.release()
             raise
 
     def _wake(self) -> None:
@@ -65,3 +69,35 @@ class Turns:
             if not future.done():
                 self._free -= 1
                 future.set_result(None)
+
+
+class Turn:
+    """One of them, as long as it lasts."""
+
+    def __init__(self, turns: Turns, rank: Rank) -> None:
+        self._turns = turns
+        self._rank = rank
+        self._held = False
+        self.aside_seconds = 0.0
+        """How long it was let to others, and waited for again."""
+
+    async def take(self) -> None:
+        await self._turns.acquire(self._rank)
+        self._held = True
+
+    def give(self) -> None:
+        """Back, if it is held."""
+        if self._held:
+            self._held = False
+            self._turns.release()
+
+    @asynccontextmanager
+    async def aside(self) -> AsyncGenerator[None]:
+        """Lets others have it for as long as there is nothing to do; then it is waited for like any other."""
+        began = time.perf_counter()
+        self.give()
+        try:
+            yield
+            await self.take()
+        finally:
+            self.aside_seconds += time.perf_counter() - began

@@ -41,6 +41,8 @@ class UnfinishedJob:
         self._films = {node.name for node in graph.nodes if KINDS[node.kind].medium == "video"}
         self._frames: dict[str, tuple[int, int]] = {}
         """Of films that are being made: frames so far, of how many."""
+        self._unsure: set[str] = set()
+        """Those that may have more or fewer, because not all of their speech is known."""
 
     @property
     def state(self) -> TaskState:
@@ -95,21 +97,27 @@ class UnfinishedJob:
             self.step(node.name, state="assigned", started_at=started)
         state = {} if before.state == "in_progress" else {"state": "in_progress"}
         self.step(node.name, attempts=attempt, **state)
-        update: dict[str, Any] = {"message": KINDS[node.kind].stage}
+        update: dict[str, Any] = {}
+        if node.name in self._films or not self._filming():
+            update["message"] = KINDS[node.kind].stage
         if self._job.state == "assigned":
             update |= {"state": "in_progress", "started_at": self._job.started_at or started}
             self._journal.post(lambda connection: jobs.move(connection, self.id, "in_progress", at=started))
         self._update(**update)
         self._progress(force=True)
 
-    def work_moves(self, node: Node, made: int, total: int) -> None:
-        """So much of a step is done; of films these are frames."""
+    def _filming(self) -> bool:
+        return any(self._steps[name].state == "in_progress" for name in self._films)
+
+    def work_moves(self, node: Node, made: int, total: int, *, sure: bool = True) -> None:
+        """So much of a step is done; of films these are frames, and the total may be what is likely."""
         if node.name not in self._films:
             return
         known = self._job.frames_total is not None
         self._frames[node.name] = (made, total)
+        (self._unsure.discard if sure else self._unsure.add)(node.name)
         self._count()
-        self._progress(force=not known)
+        self._progress(force=not known and self._job.frames_total is not None)
 
     def work_done(self) -> None:
         """One more step has ended."""
@@ -129,7 +137,7 @@ class UnfinishedJob:
             shares = sum(made / max(1, total) for made, total in counted) / len(counted)
             percent += (99.0 - PREPARED) * min(1.0, shares)
             made, total = (sum(numbers) for numbers in zip(*counted, strict=True))
-            update = {"frames_made": made, "frames_total": total}
+            update = {"frames_made": made} if self._unsure else {"frames_made": made, "frames_total": total}
         self._update(progress=max(self._job.progress, min(percent, 99.0)), **update)
 
     def _progress(self, *, force: bool = False) -> None:

@@ -43,10 +43,10 @@ async def enlarge(node: Node, inputs: Inputs, bench: Bench, tell: Tell) -> Outpu
     tell(0, total)
     frames = 0
 
-    def told(made: int, total: int) -> None:
+    def told(made: int, total: int, *, sure: bool = True) -> None:
         nonlocal frames
         frames = max(frames, made)
-        tell(made, max(total, made))
+        tell(made, max(total, made), sure=sure)
 
     stored = await received(bench.models.enlarge(node.backend, request), total, bench, told)
     fps = float(facts.fps)

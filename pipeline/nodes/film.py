@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from dataclasses import replace
 from fractions import Fraction
@@ -10,12 +11,15 @@ import numpy as np
 
 from pipeline.contracts import AnimationRequest, Encoding, Speech, frame_count
 from pipeline.contracts.words import Contract, VideoFormat
-from pipeline.graph import Node
-from pipeline.nodes.bench import Bench, Inputs, Output, Tell
-from pipeline.nodes.passages import WHOLE_SECONDS, PassageFilm, one, spoken, spoken_samples
+from pipeline.graph import Node, digest_of
+from pipeline.nodes.bench import Bench, Inputs, Output, Passages, Tell
+from pipeline.nodes.passages import PassageFilm, is_long
 from pipeline.nodes.receive import received
+from pipeline.nodes.sentences import Sentences, one
 from pipeline.nodes.sound import Sound
 from pipeline.nodes.speech import check_length, heard
+from pipeline.settings import Limits
+from pipeline.storage.artifacts import Stored
 from pipeline.storage.parcels import Portrait, unpack_portrait
 
 
@@ -33,6 +37,9 @@ class Shot(Contract):
     crf: int
     language: str
 
+    def encoding(self) -> Encoding:
+        return Encoding(self.format, self.preset, self.crf)
+
     def silent(self, portrait: Portrait, digest: str) -> AnimationRequest:
         """What is asked of a backend, before anything is said. `digest` is that of the artifact with the portrait."""
         return AnimationRequest(
@@ -48,39 +55,97 @@ class Shot(Contract):
         )
 
 
+async def begun(node: Node, inputs: Inputs, bench: Bench) -> None:
+    """Returns when the film may be begun: when everything is spoken, or so much that it is sure to be a long one, which
+    is drawn while the rest is spoken, where voice and lip-sync can be at work at the same time. Raises what
+    `Sound.reach` raises."""
+    if "speech" not in inputs.coming:
+        return
+    shot, coming = Shot.model_validate(node.parameters), inputs.coming["speech"]
+    beside = [await bench.models.together(voice, node.backend) for voice in coming.voices]
+    if all(beside) and _kept(node, shot, inputs, bench) is not None:
+        await _long(inputs, None, Fraction(shot.fps))
+    else:
+        for place in range(len(coming)):
+            await coming.digest(place)
+
+
 async def film(node: Node, inputs: Inputs, bench: Bench, tell: Tell) -> Output:
     """`portrait`, and `speech` (sentences in order) or `audio` (a recording, of which `transcript`
     may say what is said in it, and when). Raises what `heard` raises.
 
-    A long one is made in passages, where its backend makes stretches and `inputs` has where they can be kept.
+    A long one is made in passages, where its backend makes stretches and `inputs` has where they can be kept; its
+    sentences may come while it is made.
     """
-    shot = Shot.model_validate(node.parameters)
-    fps, encoding = Fraction(shot.fps), Encoding(shot.format, shot.preset, shot.crf)
+    shot, limits = Shot.model_validate(node.parameters), bench.settings.limits
     portrait = shot.silent(unpack_portrait(await inputs.one("portrait")), *inputs.digests["portrait"])
-    speech = await heard(inputs, bench.settings.limits, shot.language) if "audio" in inputs else None
-    if speech is None:
-        samples, rate = await spoken_samples(inputs)
-        check_length(samples / rate, bench.settings.limits, field="text")
+    passages = _kept(node, shot, inputs, bench)
+    speech = None
+    if "audio" in inputs or passages is None:
+        speech = await heard(inputs, limits, shot.language)
+    if passages is not None and await _long(inputs, speech, portrait.fps):
+        making = PassageFilm(node.backend, portrait, shot.encoding(), bench, tell, inputs.aside)
+        if speech is None:
+            stored, total = await _spoken(making, passages, inputs, portrait.fps, limits)
+        else:
+            making.expect(speech.frame_count(portrait.fps))
+            digest = digest_of(inputs.digests["audio"], inputs.digests.get("transcript"))
+            stored, total = await making.made(Sound(one(speech), sentences=False), lambda: digest, passages)
     else:
-        samples, rate = len(speech.samples), speech.sample_rate
-    total = frame_count(samples, rate, fps)
-    stretches = shot.format == "mp4" and node.backend in bench.models.stretching()
-    if stretches and inputs.passages is not None and total > WHOLE_SECONDS * fps:
-        making = PassageFilm(node.backend, portrait, encoding, total, bench, tell)
-        async with aclosing(spoken(inputs) if speech is None else one(speech)) as parts:
-            stored = await making.made(Sound(parts, sentences=speech is None), inputs.passages)
-    else:
-        speech = speech or await heard(inputs, bench.settings.limits, shot.language)
+        speech = speech or await heard(inputs, limits, shot.language)
+        total = speech.frame_count(portrait.fps)
         tell(0, total)
-        pieces = bench.models.film(node.backend, replace(portrait, speech=speech), encoding)
+        pieces = bench.models.film(node.backend, replace(portrait, speech=speech), shot.encoding())
         stored = await received(pieces, total, bench, tell)
     return Output(
         stored,
         {
-            "seconds": total / float(fps),
+            "seconds": total / float(portrait.fps),
             "frames": total,
-            "fps": float(fps),
+            "fps": float(portrait.fps),
             "size": shot.size,
             "format": shot.format,
         },
     )
+
+
+def _kept(node: Node, shot: Shot, inputs: Inputs, bench: Bench) -> Passages | None:
+    """Where its passages are kept, if it is long; None where it is made in one piece however long it is."""
+    return inputs.passages if shot.format == "mp4" and node.backend in bench.models.stretching() else None
+
+
+async def _long(inputs: Inputs, speech: Speech | None, fps: Fraction) -> bool:
+    """Of a recording, or of sentences."""
+    async with aclosing(Sentences(inputs).parts() if speech is None else one(speech)) as parts:
+        return await is_long(Sound(parts, sentences=speech is None), fps)
+
+
+async def _spoken(
+    making: PassageFilm, passages: Passages, inputs: Inputs, fps: Fraction, limits: Limits
+) -> tuple[Stored, int]:
+    """The film of sentences, which are measured, as they come, ahead of the drawing."""
+    sentences = Sentences(inputs)
+    try:
+        async with aclosing(sentences.parts()) as parts, asyncio.TaskGroup() as group:
+            group.create_task(_measure(making, inputs, fps, limits))
+            sound = Sound(parts, sentences=True)
+            made = group.create_task(making.made(sound, sentences.heard, passages))
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return made.result()
+
+
+async def _measure(making: PassageFilm, inputs: Inputs, fps: Fraction, limits: Limits) -> None:
+    """Tells how long the film will be, were those sentences that are to come like those before. Raises `TooLarge` as
+    soon as it is longer than may be. One or two sentences at a time are in memory."""
+    sentences = Sentences(inputs)
+    async with aclosing(sentences.parts()) as parts:
+        sound = Sound(parts, sentences=True)
+        while not sound.complete:
+            await sound.reach(sound.length + 1)
+            sound.forget(sound.length)
+            seconds = sound.length / sound.sample_rate
+            check_length(seconds, limits, field="text", whole=sound.complete)
+            frames = frame_count(sound.length, sound.sample_rate, fps)
+            likely = frames if sound.complete else round(frames * len(sentences) / sentences.read)
+            making.expect(likely, sure=sound.complete)

@@ -12,7 +12,7 @@ from pipeline.nodes.bench import Bench, Inputs, Output, TellSpeech
 from pipeline.nodes.draw import draw
 from pipeline.nodes.dub import dub
 from pipeline.nodes.enlarge import enlarge
-from pipeline.nodes.film import film
+from pipeline.nodes.film import begun, film
 from pipeline.nodes.locate import locate
 from pipeline.nodes.measure import measure
 from pipeline.nodes.move import move
@@ -33,6 +33,10 @@ class Kind:
     stage: str
     """What is being done, for people."""
     make: Callable[[Node, Inputs, Bench, TellSpeech], Awaitable[Output]]
+    gradual: str = ""
+    """The role whose artifacts may come while the node is made already; nothing where all have to be there."""
+    begun: Callable[[Node, Inputs, Bench], Awaitable[None]] | None = None
+    """Waits, before the node takes its turn, for what has to have come."""
 
 
 KINDS: Final[Mapping[StepKind, Kind]] = {
@@ -40,7 +44,7 @@ KINDS: Final[Mapping[StepKind, Kind]] = {
     "speak": Kind("voice", "audio", "speaking", speak),
     "draw": Kind("avatar", "image", "drawing", draw),
     "locate": Kind("face", "image", "locating", locate),
-    "film": Kind("lipsync", "video", "animating", film),
+    "film": Kind("lipsync", "video", "animating", film, "speech", begun),
     "move": Kind("motion", "video", "moving", move),
     "track": Kind("face", "video", "tracking", track),
     "dub": Kind("lipsync", "video", "dubbing", dub),

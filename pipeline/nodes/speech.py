@@ -36,11 +36,11 @@ async def heard(inputs: Inputs, limits: Limits, language: str) -> Speech:
     return speech
 
 
-def check_length(seconds: float, limits: Limits, *, field: str) -> None:
-    """Raises `TooLarge` for speech that would make too long a video."""
+def check_length(seconds: float, limits: Limits, *, field: str, whole: bool = True) -> None:
+    """Raises `TooLarge` for speech that would make too long a video; where it is not `whole`, more is to come."""
     if seconds > limits.video_seconds:
         raise TooLarge(
-            f"The speech lasts {seconds:.0f} s.",
+            f"The speech lasts {seconds:.0f} s{'' if whole else ' and goes on'}.",
             code="video_too_long",
             field=field,
             accepted=f"at most {limits.video_seconds:.0f} s",

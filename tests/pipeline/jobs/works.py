@@ -78,6 +78,8 @@ class CountedModels:
         """Whether its lip-sync works on films."""
         self.stretches = True
         """Whether it makes stretches of a video."""
+        self.beside = True
+        """Whether voice and lip-sync can be at work at the same time."""
         self.stretched: list[StretchRequest] = []
         self.filmed: list[AnimationRequest] = []
         self.footage = b""
@@ -93,6 +95,9 @@ class CountedModels:
 
     def fingerprint(self, capability: Capability, backend: str) -> str:
         return self.version
+
+    async def together(self, voice: str, lipsync: str) -> bool:
+        return self.beside
 
     async def voices(self, backend: str) -> dict[str, tuple[str, ...]]:
         return {"plain": ("en", "de")}
@@ -315,6 +320,6 @@ class Unwatched:
 
     def started(self, attempt: int) -> None: ...
 
-    def told(self, made: int, total: int) -> None: ...
+    def told(self, made: int, total: int, *, sure: bool = True) -> None: ...
 
     def said(self, part: Speech) -> None: ...

@@ -47,7 +47,7 @@ def made(models: Models, folder: Path, speeches: list[Speech], sentences: tuple[
     bench = Bench(models, artifacts, Settings())
     told: list[int] = []
     inputs = Inputs(artifacts, {"speech": digests})
-    output = asyncio.run(transcribe(node, inputs, bench, lambda made, total: told.append(made * total)))
+    output = asyncio.run(transcribe(node, inputs, bench, lambda made, total, **_: told.append(made * total)))
     return unpack_transcript(artifacts.read(output.artifact.digest))
 
 
