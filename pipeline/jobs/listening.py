@@ -69,7 +69,7 @@ class _Ear:
     def started(self, attempt: int) -> None:
         self._attempt, self._said, self._compared = attempt, [], 0
 
-    def told(self, made: int, total: int) -> None: ...
+    def told(self, made: int, total: int, *, sure: bool = True) -> None: ...
 
     def said(self, part: Speech) -> None:
         self._said.append(part)
