@@ -104,18 +104,20 @@ class Stream:
             yield piece
 
     async def _stretches(self, portrait: AnimationRequest, sound: Sound) -> AsyncGenerator[CodedStretch]:
-        """In order; DRAWN_AHEAD are being made while one is looked at."""
+        """In order; DRAWN_AHEAD are being made while one is looked at, of the first ones fewer: where several readers
+        begin at once, nobody's second stretch stands behind three of another's."""
         waiting: deque[asyncio.Task[CodedStretch | None]] = deque()
+        out = 0
         runs = self._runs()
         try:
             while True:
-                # Nothing beside the first, until that is out.
-                while len(waiting) <= (DRAWN_AHEAD if self.frames else 0):
+                while len(waiting) <= min(DRAWN_AHEAD, out // 4):
                     waiting.append(asyncio.create_task(self._stretch(portrait, sound, *next(runs))))
                 made = await waiting.popleft()
                 if made is None:
                     return
                 yield made
+                out += 1
                 forget(portrait, sound, self.frames)
         finally:
             for task in waiting:
