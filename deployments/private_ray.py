@@ -24,26 +24,27 @@ PYTHON = "_build_python_executable_command_memory_profileable"
 """How Ray's node starts the two agents that the raylet waits for."""
 
 
-def card() -> int | None:
+def _worker() -> Any:
+    from ray._private import worker
+
+    return worker.global_worker
+
+
+def card(worker: Callable[[], Any] = _worker) -> int | None:
     """The number on its node of the card that this worker was given, as Ray counts its resources. None where it was
     given none, and where this version of Ray does not say."""
     try:
-        from ray._private import worker
-
-        process: Any = worker.global_worker
-        held = process.core_worker.resource_ids().get("GPU")
+        held = worker().core_worker.resource_ids().get("GPU")
         return int(held[0][0]) if held else None
     except (ImportError, AttributeError, LookupError, TypeError, ValueError) as error:
         log.warning("this version of Ray does not say which card a worker has: %s", error)
         return None
 
 
-def actor() -> Any:
+def actor(worker: Callable[[], Any] = _worker) -> Any:
     """The object that this process serves as an actor. Raises `ImportError`, `AttributeError` or `KeyError` where it is
     none, and where this version of Ray keeps it otherwise."""
-    from ray._private import worker
-
-    process: Any = worker.global_worker
+    process = worker()
     return process.actors[process.core_worker.get_actor_id()]
 
 

@@ -47,7 +47,7 @@ class Berth:
             replica=replica.replica_id.unique_id,
             deployment=replica.deployment,
             node=context.get_node_id(),
-            card=_number(names),
+            card=card_number(private_ray.card(), names),
             card_name=str(names[0]) if names else "",
             reserved=self.reserved,
             pid=os.getpid(),
@@ -102,12 +102,11 @@ class Berth:
         )
 
 
-def _number(names: list[int] | list[str]) -> int:
-    """The card's number on its node, as Ray counts its resources, `CUDA_VISIBLE_DEVICES` may call it otherwise; by that
-    where Ray does not say, and 0 for a name that is no number."""
-    number = private_ray.card()
-    if number is not None:
-        return number
+def card_number(counted: int | None, names: list[int] | list[str]) -> int:
+    """The card's number on its node as Ray counts its resources; where Ray does not say, as `CUDA_VISIBLE_DEVICES` has
+    it (`names`), which may be another, and 0 for a name that is no number."""
+    if counted is not None:
+        return counted
     return int(names[0]) if names and str(names[0]).isdigit() else 0
 
 

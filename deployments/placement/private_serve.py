@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sized
+from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -54,10 +54,10 @@ class Controller:
         self._applications = controller.application_state_manager
 
     @classmethod
-    def here(cls) -> Self | None:
+    def here(cls, actor: Callable[[], Any] = private_ray.actor) -> Self | None:
         """None where this process is no controller, or one of another make."""
         try:
-            return cls(private_ray.actor())
+            return cls(actor())
         except (ImportError, AttributeError, KeyError):
             log.warning("Serve's controller is not built as expected: placement goes by what Serve makes public.")
             return None

@@ -237,7 +237,7 @@ class Builder:
                 return await self._attempt(node, inputs, rank, flight, attempt)
             except Lost:
                 raise
-            except Exception as error:
+            except Exception as error:  # whatever a model or a library raises is the node's failure, by its name
                 failed = known_error(node, error)
                 if isinstance(failed, Damaged | NotFound):
                     came = () if flight.coming is None else flight.coming.known()

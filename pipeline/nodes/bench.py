@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydantic import JsonValue
 
@@ -14,6 +14,9 @@ from pipeline.contracts import Speech
 from pipeline.models import Models
 from pipeline.settings import Settings
 from pipeline.storage.artifacts import Artifacts, Stored
+
+PATIENCE: Final = 1.0
+"""Seconds for which a node that waits for what comes, with nothing to do, keeps its turn."""
 
 
 class Tell(Protocol):
@@ -48,6 +51,7 @@ class Bench:
     models: Models
     artifacts: Artifacts
     settings: Settings
+    patience: float = PATIENCE
 
     async def keep(self, data: bytes) -> Stored:
         return await asyncio.to_thread(self.artifacts.put, data)

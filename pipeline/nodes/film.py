@@ -130,7 +130,7 @@ async def _spoken(
             group.create_task(_measure(making, inputs, fps, limits))
             sound = Sound(parts, sentences=True)
             made = group.create_task(making.made(sound, sentences.heard, passages))
-    except ExceptionGroup as failed:
+    except ExceptionGroup as failed:  # as a task group wraps even a single one; the first ended the others
         raise failed.exceptions[0] from None
     return made.result()
 

@@ -39,9 +39,6 @@ DRAWN_AHEAD: Final = 2
 """Passages that are being drawn, or wait for it, beside the one that comes next. Where there is one replica they stand
 before whatever else wants it; where there are more, this is how far the work spreads."""
 
-PATIENCE: Final = 1.0
-"""Seconds for which a film that waits for speech, with nothing to draw, keeps its turn."""
-
 _PIECE: Final = 1 << 20
 
 
@@ -180,7 +177,7 @@ class PassageFilm:
 
     async def _awaited(self, hearing: asyncio.Task[Passage | None]) -> None:
         """Until more is heard. Meanwhile others may work, where that takes longer."""
-        await asyncio.wait({hearing}, timeout=PATIENCE)
+        await asyncio.wait({hearing}, timeout=self._bench.patience)
         if not hearing.done():
             async with self._aside():
                 await asyncio.wait({hearing})

@@ -89,7 +89,7 @@ def test_readers_who_go_away_leave_no_work_behind(api: httpx.Client) -> None:
                     break
                 assert answer.status_code == 429
             assert time.monotonic() < end, "their places are still taken"
-            time.sleep(0.2)
+            time.sleep(0.2)  # nobody is told when a place is free
 
 
 @pytest.mark.parametrize(

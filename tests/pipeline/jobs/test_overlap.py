@@ -15,7 +15,6 @@ from pipeline.contracts import Job, Speech, SpeechRequest, Step
 from pipeline.errors import InvalidText, Unavailable
 from pipeline.jobs.playback import Playback
 from pipeline.media.audio import encode_audio
-from pipeline.nodes import passages as node_passages
 from tests.pipeline.jobs.test_passages import asked, drawn, ended, film, key_of, passages
 from tests.pipeline.jobs.works import CountedModels, works
 
@@ -185,12 +184,9 @@ async def test_two_jobs_want_it_and_one_goes_away(tmp_path: Path) -> None:
         assert spoken(place.models) <= SENTENCES + 1  # that which was being spoken when it was cancelled
 
 
-async def test_a_film_that_waits_for_speech_lets_others_be_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_film_that_waits_for_speech_lets_others_be_made(tmp_path: Path) -> None:
     """Of which there is one at a time."""
-    monkeypatch.setattr(node_passages, "PATIENCE", 0.0)
-    async with works(tmp_path, Wordy()) as place:
+    async with works(tmp_path, Wordy(), patience=0.0) as place:
         job = await overlapped(place, late := Late())
         await ended(place, asked(3))
         assert (await place.jobs.get(job.id)).state == "in_progress"
@@ -198,9 +194,8 @@ async def test_a_film_that_waits_for_speech_lets_others_be_made(
         assert (await place.jobs.wait(job.id, 60)).state == "completed"
 
 
-async def test_many_at_once_with_one_turn_of_each_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node_passages, "PATIENCE", 0.0)
-    async with works(tmp_path, Wordy(), audio=1, video=1, running=4) as place:
+async def test_many_at_once_with_one_turn_of_each_kind(tmp_path: Path) -> None:
+    async with works(tmp_path, Wordy(), patience=0.0, audio=1, video=1, running=4) as place:
         jobs = [await place.jobs.submit(asked(9 + number, seed=number, priority=number)) for number in range(4)]
         ends = [await place.jobs.wait(job.id, 60) for job in jobs]
         assert {job.state for job in ends} == {"completed"}

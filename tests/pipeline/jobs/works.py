@@ -55,7 +55,7 @@ from pipeline.jobs.turns import Rank
 from pipeline.jobs.webhooks import Webhooks
 from pipeline.media.stretches import coded
 from pipeline.metrics import Memory, Metrics
-from pipeline.nodes.bench import Bench
+from pipeline.nodes.bench import PATIENCE, Bench
 from pipeline.plan import Planner
 from pipeline.settings import Settings
 from pipeline.steps.speak import Speaker
@@ -264,11 +264,13 @@ async def works(
     *,
     runner: Runner | None = None,
     stalled: float = STALLED_SECONDS,
+    patience: float = PATIENCE,
     clock: Callable[[], float] = time.monotonic,
     **changes: object,
 ) -> AsyncGenerator[SimpleNamespace]:
     """Opened jobs on `folder`; `changes` are settings of the section `jobs`, and other sections by name;
     `quota` is the store's, in bytes;
+    `patience` is that of nodes which wait for what comes;
     `stalled` is how long a live session waits for whoever takes it, and `clock` tells it how long it has lasted."""
     sections = {name: changes.pop(name, {}) for name in ("limits", "storage", "avatar")}
     quota: Any = changes.pop("quota", None)
@@ -279,7 +281,8 @@ async def works(
     artifacts, memory = ArtifactFolder(folder / "artifacts", quota_bytes=quota), Memory()
     feed = Feed()
     journal = Journal(database, feed.poke)
-    builder = Builder(Bench(models, artifacts, settings), journal, Metrics(memory))
+    bench = Bench(models, artifacts, settings, patience)
+    builder = Builder(bench, journal, Metrics(memory))
     speaker = Speaker(models, VoiceStore(folder / "voices"), settings.limits)
 
     async def at_once(node: Node) -> str:
@@ -287,7 +290,6 @@ async def works(
 
     avatars = AvatarStore(folder / "avatars")
     planner = Planner(models, settings, speaker, avatars, artifacts, at_once)
-    bench = Bench(models, artifacts, settings)
     streams = Streams(bench, planner, builder, Metrics(memory))
     live = LiveSessions(bench, planner, builder, Metrics(memory), lambda: Pace(1e9), stalled, clock)
     jobs = Jobs(
