@@ -6,23 +6,22 @@ import asyncio
 import itertools
 import json
 from collections.abc import AsyncGenerator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from pipeline.contracts import AnimationRequest, CodedStretch, Encoding, Face, Samples, Speech, StretchRequest
+from pipeline.contracts import Samples, Speech
 from pipeline.contracts.live import LiveMessage
 from pipeline.errors import BackendFailed
 from pipeline.jobs.live_face import LiveFace
 from pipeline.jobs.live_session import FRAGMENT_SECONDS, LEAD_SECONDS, LiveSession
 from pipeline.jobs.pace import Pace
-from pipeline.settings import Settings
 from tests.pipeline.jobs.parted import InParts, parts_of
+from tests.pipeline.jobs.silent_face import SilentFace
 from tests.pipeline.jobs.test_live import FPS, Client, heard, shown
-from tests.pipeline.jobs.works import CountedModels, Hold, works
+from tests.pipeline.jobs.works import Hold, works
 
 pytestmark = pytest.mark.anyio
 
@@ -150,23 +149,13 @@ async def test_a_voice_that_dies_in_the_middle_goes_on_where_it_was(tmp_path: Pa
     assert 5.5 < loud_seconds(heard(client.data), said["at"]) < 7.5
 
 
-class Fed:
+class Fed(SilentFace):
     """A face whose voice says the parts that it is fed; None ends the sentence."""
 
-    settings = Settings()
-    fps = Fraction(25)
-    size = 128
-    language = "en"
-
     def __init__(self) -> None:
-        self.models = CountedModels()
+        super().__init__()
         self.parts: asyncio.Queue[Speech | None] = asyncio.Queue()
         self.asks = asyncio.Semaphore(0)
-
-    async def portrait(self) -> AnimationRequest:
-        face = Face(np.full((478, 3), 5, np.float32), (1, 1, 9, 9), 0, 0, 0, 1, (0, 0, 128))
-        picture = np.full((128, 128, 3), 7, np.uint8)
-        return AnimationRequest(picture, face, Speech(np.zeros(0, np.float32), 1, None, "en"), 128, self.fps)
 
     async def spoken(self, text: str) -> AsyncGenerator[Speech]:
         self.asks.release()
@@ -179,9 +168,6 @@ class Fed:
         for part in parts:
             self.parts.put_nowait(part)
             await self.asks.acquire()
-
-    async def stretch(self, request: StretchRequest) -> CodedStretch:
-        return await self.models.stretch("counted", request, Encoding("mp4", "superfast", 20, even=True))
 
 
 async def performed(feeds: list[tuple[int, list[Speech | None]]]) -> tuple[bytes, list[dict[str, Any]], Samples]:

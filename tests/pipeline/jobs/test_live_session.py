@@ -6,19 +6,17 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from fractions import Fraction
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from pipeline.contracts import AnimationRequest, CodedStretch, Encoding, Face, Speech, StretchRequest
+from pipeline.contracts import Speech
 from pipeline.contracts.live import LiveMessage
 from pipeline.jobs.live_face import LiveFace
 from pipeline.jobs.live_session import FRAGMENT_SECONDS, LiveSession
 from pipeline.jobs.pace import Pace
-from pipeline.settings import Settings
-from tests.pipeline.jobs.works import CountedModels
+from tests.pipeline.jobs.silent_face import SilentFace
 
 pytestmark = pytest.mark.anyio
 
@@ -32,31 +30,18 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class Told:
+class Told(SilentFace):
     """A face that speaks when it is told to."""
 
-    settings = Settings()
-    fps = Fraction(25)
-    size = 128
-    language = "en"
-
     def __init__(self) -> None:
-        self.models = CountedModels()
+        super().__init__()
         self.asked: dict[str, asyncio.Future[Speech]] = {}
         self._more = asyncio.Event()
-
-    async def portrait(self) -> AnimationRequest:
-        face = Face(np.full((478, 3), 5, np.float32), (1, 1, 9, 9), 0, 0, 0, 1, (0, 0, 128))
-        picture = np.full((128, 128, 3), 7, np.uint8)
-        return AnimationRequest(picture, face, Speech(np.zeros(0, np.float32), 1, None, "en"), 128, self.fps)
 
     async def spoken(self, text: str) -> AsyncGenerator[Speech]:
         self.asked[text] = answer = asyncio.get_running_loop().create_future()
         self._more.set()
         yield await answer
-
-    async def stretch(self, request: StretchRequest) -> CodedStretch:
-        return await self.models.stretch("counted", request, Encoding("mp4", "superfast", 20, even=True))
 
     async def asks(self, text: str) -> asyncio.Future[Speech]:
         while text not in self.asked:
